@@ -1,0 +1,22 @@
+"""What every test module owes: exactly one category, so that a lane knows what it needs and how long it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse the run when a module has no category, or more than one."""
+    wrong: dict[Path, str] = {}
+    for item in items:
+        found = sorted({mark.name for mark in item.iter_markers()} & CATEGORIES)
+        if len(found) != 1:
+            wrong[item.path] = f"{item.nodeid}: {' and '.join(found) or 'none'}"
+    if wrong:
+        names = ", ".join(sorted(CATEGORIES))
+        lines = "\n  ".join(wrong[path] for path in sorted(wrong))
+        raise pytest.UsageError(f"every test carries exactly one category of {names}; found\n  {lines}")
