@@ -1,0 +1,21 @@
+"""What a person or the dial path is told when they asked for something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`code` is ok, not_found (no such agent or call), conflict (not now) or invalid (never); `reason` one line."""
+
+    code: str = "ok"
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether what was asked was done."""
+        return self.code == "ok"
+
+
+OK = Answer()

@@ -1,0 +1,278 @@
+"""What happened outside, in the past tense. The only things that may change the world.
+
+Strings in events come from outside and are already cut to a safe alphabet and length by the door that made them
+(`ari.wire`, `agi.scripts`, `web`): numbers are `[0-9+*#]{0,32}`, names at most 64 printable characters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.core.setup import Setup
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    """A caller entered our Stasis application. `dialled` is the hotline as the dialplan names it (E.164)."""
+
+    call: str
+    dialled: str
+    caller: str
+    caller_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallGone:
+    """The caller's channel left us. Causes are Q.850 and SIP; 0 and None when Asterisk does not tell."""
+
+    call: str
+    cause: int = 0
+    tech_cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DigitPressed:
+    """One DTMF key (`0-9*#A-D`), told at key-up."""
+
+    call: str
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackEnded:
+    """A prompt came to its end, was stopped, or failed (`ok` false)."""
+
+    call: str
+    playback: str
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecorded:
+    """A voicemail recording ended by itself (key, silence, longest time) or failed."""
+
+    call: str
+    name: str
+    duration_s: int = 0
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LegRinging:
+    """A leg of ours rings at the phone."""
+
+    call: str
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegAnswered:
+    """A leg of ours was answered."""
+
+    call: str
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegGone:
+    """A leg of ours is gone: refused, unreachable, cancelled or hung up; the causes tell."""
+
+    call: str
+    leg: str
+    cause: int = 0
+    tech_cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneChanged:
+    """An agent's phone became reachable or not (registration, qualify, contact). `endpoint` is a PJSIP endpoint."""
+
+    endpoint: str
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneChannel:
+    """A channel we did not create lives on an agent's phone: `down`, `ring`, `up` or `gone`."""
+
+    endpoint: str
+    channel: str
+    state: str
+    cause: int = 0
+    tech_cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStatusAsked:
+    """Somebody (`by`) asks for an agent's status: `available`, `not_ready` (with a reason) or `offline`."""
+
+    agent: str
+    status: str
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpEndAsked:
+    """Somebody asks to end an agent's wrap-up now."""
+
+    agent: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpExtendAsked:
+    """Somebody asks to extend an agent's wrap-up."""
+
+    agent: str
+    seconds: int
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HangupAsked:
+    """Somebody asks to end a call."""
+
+    call: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundAsked:
+    """The dial path asks where an agent's call may leave. `call` is the agent's own channel.
+
+    `via` is a hotline number or adaptive name, empty for the agent's default. `ported` is the operator the look-ups
+    outside the core found for this number and `ported_source` which one (`override`, `ported`, `lookup`), both empty
+    when none did.
+    """
+
+    call: str
+    endpoint: str
+    dialled: str
+    via: str = ""
+    ported: str = ""
+    ported_source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundNextAsked:
+    """The trunk of the present attempt failed for its own reasons (`status` of Dial, Q.850 `cause`): which is next?"""
+
+    call: str
+    status: str
+    cause: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundEnded:
+    """The dial path reports the outcome from its `h` extension. `answered_s` is the talk in whole seconds."""
+
+    call: str
+    status: str
+    cause: int = 0
+    answered_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetupChanged:
+    """A new setup is in force."""
+
+    setup: Setup
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFailed:
+    """A command did not do its work. `command` is its class name, `about` the id it was about (leg, playback, bridge)."""
+
+    call: str
+    command: str
+    about: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """The event stream is cut: what happens now is not told to us."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSeen:
+    """One channel as Asterisk lists it. `ours`: it is in our Stasis application. `dialled` as in `CallArrived`."""
+
+    id: str
+    endpoint: str
+    state: str
+    ours: bool
+    dialled: str = ""
+    caller: str = ""
+    caller_name: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeSeen:
+    """One bridge and the channels in it."""
+
+    id: str
+    channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSeen:
+    """One agent endpoint: reachable or not, and the channels on it."""
+
+    endpoint: str
+    reachable: bool
+    channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken:
+    """What Asterisk has now. `boot` names this life of Asterisk: another value means it was restarted."""
+
+    boot: str
+    channels: tuple[ChannelSeen, ...] = ()
+    bridges: tuple[BridgeSeen, ...] = ()
+    endpoints: tuple[EndpointSeen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMoved:
+    """The wall clock was stepped by so many milliseconds against the monotonic one."""
+
+    delta_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """A deadline has come."""
+
+
+Event = (
+    CallArrived
+    | CallGone
+    | DigitPressed
+    | PlaybackEnded
+    | MessageRecorded
+    | LegRinging
+    | LegAnswered
+    | LegGone
+    | PhoneChanged
+    | PhoneChannel
+    | AgentStatusAsked
+    | WrapUpEndAsked
+    | WrapUpExtendAsked
+    | HangupAsked
+    | OutboundAsked
+    | OutboundNextAsked
+    | OutboundEnded
+    | SetupChanged
+    | CommandFailed
+    | LinkLost
+    | SnapshotTaken
+    | ClockMoved
+    | Ticked
+)
+"""Everything that may come through the one door."""

@@ -1,0 +1,356 @@
+"""The setup in force: everything an engineer configures, as frozen values.
+
+`controller.core.validate` builds these from the setup file and refuses what makes no sense, so the rest of the core
+may trust every name in here. All durations are whole seconds unless the name says otherwise; names are unique per
+table; phone numbers of ours are E.164 with `+` or a short code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+RING_TIME_MIN_S = 3
+WRAP_UP_MAX_S = 600
+
+
+class Strategy(StrEnum):
+    """How a queue chooses among free agents of one tier; ties break by the order of the setup."""
+
+    LONGEST_IDLE = "longest-idle"
+    ROUND_ROBIN = "round-robin"
+    FEWEST_CALLS = "fewest-calls"
+    LINEAR = "linear"
+    RANDOM = "random"
+    RING_ALL = "ring-all"
+
+
+class WayKind(StrEnum):
+    """Where a call can be sent."""
+
+    HANGUP = "hangup"
+    QUEUE = "queue"
+    MENU = "menu"
+    PHONE = "phone"
+    VOICEMAIL = "voicemail"
+    REPEAT = "repeat"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way out or onward: an optional announcement (`play`), then `kind` with its `target`.
+
+    `target` is a queue, a menu or a phone number; `hotline` is the hotline that carries a call to a phone number
+    (empty: the hotline the caller dialled). `repeat` is only allowed in menus.
+    """
+
+    kind: WayKind = WayKind.HANGUP
+    target: str = ""
+    hotline: str = ""
+    play: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Country (ISO 3166, for numbers written nationally), time zone (IANA) and language of prompts (`vi`, `en`)."""
+
+    country: str = "VN"
+    timezone: str = "Asia/Ho_Chi_Minh"
+    language: str = "vi"
+    wrap_up_max: int = WRAP_UP_MAX_S
+    emergency: tuple[str, ...] = ("112", "113", "114", "115")
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """An operator and the national prefixes it holds. Carriers with the same `on_net` group count as one network."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    on_net: str = ""
+
+    @property
+    def group(self) -> str:
+        """The network this operator's numbers are on."""
+        return self.on_net or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A PJSIP endpoint towards a carrier. `host` is rendered to PJSIP; else `endpoint` names one that exists.
+
+    `max_channels` and `max_cps` of 0 mean no cap. `endpoint` is never empty after validation (the trunk's name when
+    rendered from `host`).
+    """
+
+    name: str
+    carrier: str = ""
+    host: str = ""
+    endpoint: str = ""
+    max_channels: int = 0
+    max_cps: int = 0
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What the dialplan alone does for a hotline while the daemon is away: announce, ring or phone."""
+
+    kind: str = "announce"
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hotline:
+    """A number customers know. `outbound_groups` None means every group; `*_time` None means off."""
+
+    number: str
+    name: str = ""
+    kind: str = "carrier"
+    type: str = "local"
+    country: str = ""
+    trunk: str = ""
+    carrier: str = ""
+    outbound: bool = False
+    outbound_groups: tuple[str, ...] | None = None
+    record_outbound: bool = False
+    queue: str = ""
+    menu: str = ""
+    wrap_up: int = 0
+    notify_answer_time: int | None = None
+    notify_talk_time: int | None = None
+    widget: bool = False
+    hours: str = ""
+    closed: Way = Way()
+    fallback: Fallback = Fallback()
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptive:
+    """A pseudo hotline, replaced at dial time by a real one on the callee's operator; no `fallback`: random."""
+
+    name: str
+    fallback: str = ""
+    outbound: bool = True
+    record_outbound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """One node of an IVR tree. `keys` maps a single DTMF key to a way; `timeout` is seconds without a key."""
+
+    name: str
+    play: str = ""
+    timeout: int = 5
+    loops: int = 1
+    barge_in: bool = True
+    keys: tuple[tuple[str, Way], ...] = ()
+    on_timeout: Way = Way(WayKind.REPEAT)
+    on_invalid: Way = Way(WayKind.REPEAT)
+
+    def way(self, key: str) -> Way | None:
+        """The way behind a key, None when the key is not on the menu."""
+        return next((way for name, way in self.keys if name == key), None)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueGroup:
+    """A group serving a queue; primary groups are asked before the others."""
+
+    name: str
+    primary: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sla:
+    """Share of queued calls (percent) that should be answered within so many seconds."""
+
+    percent: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Callers waiting, in order, and who serves them."""
+
+    name: str
+    groups: tuple[QueueGroup, ...] = ()
+    strategy: Strategy = Strategy.LONGEST_IDLE
+    ring_time: int = 15
+    max_wait: int = 60
+    max_size: int = 5
+    wrap_up: int = 10
+    record: bool = True
+    music: str = "default"
+    sla: Sla | None = None
+    hours: str = ""
+    closed: Way = Way()
+    on_full: Way = Way()
+    on_max_wait: Way = Way()
+    on_no_agent: Way = Way()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Agents together."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """An agent's SIP phone: it registers (`user`, `password`), is reached at `contact`, or is an existing `endpoint`."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    contact: str = ""
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSetup:
+    """A person with a phone. `endpoint` is the PJSIP endpoint's name; `wrap_up` None: the queue's or hotline's value."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    extension: str = ""
+    outbound_with: str = ""
+    wrap_up: int | None = None
+    phone: Phone = Phone()
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A number, or every number beginning with `number` when `prefix`, kept out of the given scopes until `until_ms`."""
+
+    number: str
+    scopes: tuple[str, ...] = ("ivr", "queue", "outbound")
+    prefix: bool = False
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ported:
+    """One subscriber who changed operator; `override` marks an entry made by hand, which wins over the table."""
+
+    number: str
+    carrier: str
+    override: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Opening hours. `frames[weekday]` (0 is Monday) holds (from, to) in minutes of the local day; `holidays` ISO dates."""
+
+    name: str
+    timezone: str
+    frames: tuple[tuple[tuple[int, int], ...], ...]
+    holidays: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where alerts of the given kinds are posted; every kind when `kinds` is empty."""
+
+    name: str
+    url: str
+    kinds: tuple[str, ...] = ()
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The whole setup. Tables keep the order of the file: it is the tie-break of every choice."""
+
+    defaults: Defaults = Defaults()
+    trunks: tuple[Trunk, ...] = ()
+    carriers: tuple[Carrier, ...] = ()
+    hotlines: tuple[Hotline, ...] = ()
+    adaptives: tuple[Adaptive, ...] = ()
+    menus: tuple[Menu, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    groups: tuple[Group, ...] = ()
+    agents: tuple[AgentSetup, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    ported: tuple[Ported, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
+    version: int = 0
+
+    @cached_property
+    def trunk(self) -> dict[str, Trunk]:
+        """Trunks by name."""
+        return {row.name: row for row in self.trunks}
+
+    @cached_property
+    def carrier(self) -> dict[str, Carrier]:
+        """Carriers by name."""
+        return {row.name: row for row in self.carriers}
+
+    @cached_property
+    def hotline(self) -> dict[str, Hotline]:
+        """Hotlines by number."""
+        return {row.number: row for row in self.hotlines}
+
+    @cached_property
+    def adaptive(self) -> dict[str, Adaptive]:
+        """Adaptive numbers by name."""
+        return {row.name: row for row in self.adaptives}
+
+    @cached_property
+    def menu(self) -> dict[str, Menu]:
+        """Menus by name."""
+        return {row.name: row for row in self.menus}
+
+    @cached_property
+    def queue(self) -> dict[str, Queue]:
+        """Queues by name."""
+        return {row.name: row for row in self.queues}
+
+    @cached_property
+    def agent(self) -> dict[str, AgentSetup]:
+        """Agents by name."""
+        return {row.name: row for row in self.agents}
+
+    @cached_property
+    def agent_order(self) -> dict[str, int]:
+        """Place of each agent in the setup: the meaning of `linear` and the tie-break of the other strategies."""
+        return {row.name: n for n, row in enumerate(self.agents)}
+
+    @cached_property
+    def agent_of_endpoint(self) -> dict[str, str]:
+        """Agent names by PJSIP endpoint."""
+        return {row.endpoint: row.name for row in self.agents if row.endpoint}
+
+    @cached_property
+    def schedule(self) -> dict[str, Schedule]:
+        """Schedules by name."""
+        return {row.name: row for row in self.schedules}
+
+    @cached_property
+    def tiers_of_agent(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        """For each agent the (queue, tier) pairs served, tier 0 before tier 1, each queue once with its best tier."""
+        serving: dict[str, dict[str, int]] = {row.name: {} for row in self.agents}
+        members: dict[str, list[str]] = {}
+        for agent in self.agents:
+            for group in agent.groups:
+                members.setdefault(group, []).append(agent.name)
+        for queue in self.queues:
+            for group_ref in queue.groups:
+                tier = 0 if group_ref.primary else 1
+                for name in members.get(group_ref.name, ()):
+                    best = serving[name].get(queue.name, tier)
+                    serving[name][queue.name] = min(best, tier)
+        return {name: tuple(pairs.items()) for name, pairs in serving.items()}
+
+    @cached_property
+    def agents_of_queue(self) -> dict[str, tuple[str, ...]]:
+        """Every agent serving a queue, primary tier first, each tier in the order of the setup."""
+        found: dict[str, list[tuple[int, int, str]]] = {row.name: [] for row in self.queues}
+        for name, pairs in self.tiers_of_agent.items():
+            for queue, tier in pairs:
+                found[queue].append((tier, self.agent_order[name], name))
+        return {queue: tuple(row[2] for row in sorted(rows)) for queue, rows in found.items()}

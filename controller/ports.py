@@ -1,0 +1,110 @@
+"""What the engine needs from the rooms above it, as protocols: telephone, ledger, bell, clock, journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from controller.core.commands import Command, ReplyTrunks
+from controller.core.events import Event, SnapshotTaken
+from controller.core.facts import Fact
+from controller.core.model import Alert, Change, Entity
+from controller.core.setup import Setup
+
+EventSink = Callable[[Event], None]
+"""Where a door puts what happened; never blocks, never raises."""
+
+
+class Clock(Protocol):
+    """Wall-clock time."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch, UTC."""
+        ...
+
+
+class Telephone(Protocol):
+    """Asterisk, for those who command it."""
+
+    async def run(self, command: Command) -> None:
+        """Carry out one command; TelephoneError when Asterisk refuses or is silent past the time limit."""
+        ...
+
+    async def snapshot(self) -> SnapshotTaken:
+        """Everything Asterisk has now that concerns us."""
+        ...
+
+    async def watch_phones(self, endpoints: Sequence[str]) -> None:
+        """Be told about these PJSIP endpoints from now on (`PhoneChanged`, `PhoneChannel`), and about no others."""
+        ...
+
+
+class DialPath(Protocol):
+    """The side door: whoever waits for an answer to `OutboundAsked` or `OutboundNextAsked`."""
+
+    def reply(self, command: ReplyTrunks) -> None:
+        """Hand the decision to the waiting session; ignored when nobody waits any more."""
+        ...
+
+
+class Bell(Protocol):
+    """Webhooks for alerts: bounded, retried, never waited for."""
+
+    def ring(self, alert: Alert, change: str, setup: Setup) -> None:
+        """Queue a notice that `alert` was `raised` or `cleared`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a story or of the journal. `kind` is event, fact or command; `body` its JSON object."""
+
+    at_ms: int
+    call: str
+    kind: str
+    name: str
+    cause: str
+    body: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A fact with its place in the one order of facts; `seq` is what `Last-Event-ID` refers to."""
+
+    seq: int
+    at_ms: int
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn of the engine owes the ledger: written in one transaction or not at all."""
+
+    at_ms: int
+    changes: tuple[Change, ...] = ()
+    facts: tuple[Said, ...] = ()
+    stories: tuple[tuple[str, tuple[Line, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the ledger knew when we started. `quarantined` names live rows that could not be read, one line each."""
+
+    setup: Setup
+    entities: tuple[Entity, ...] = ()
+    last_seq: int = 0
+    boot: str = ""
+    quarantined: tuple[str, ...] = field(default=())
+
+
+class Ledger(Protocol):
+    """The books: rows survive us."""
+
+    async def load(self) -> Loaded:
+        """Read the setup in force and every live row."""
+        ...
+
+    async def commit(self, turns: Sequence[Turn]) -> None:
+        """Write these turns, in order, in one transaction; LedgerError and nothing written when it fails."""
+        ...
