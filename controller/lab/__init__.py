@@ -1,0 +1,1 @@
+"""A whole telephone exchange in one directory: Asterisk, the daemon and phones, on loopback."""
