@@ -7,6 +7,7 @@ table; phone numbers of ours are E.164 with `+` or a short code.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -201,7 +202,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """An agent's SIP phone: it registers (`user`, `password`), is reached at `contact`, or is an existing `endpoint`."""
+    """An agent's SIP phone: registers (`user`, `password`), is reached at `contact`, or is an existing `endpoint`."""
 
     user: str = ""
     password: str = field(default="", repr=False)
@@ -211,7 +212,7 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class AgentSetup:
-    """A person with a phone. `endpoint` is the PJSIP endpoint's name; `wrap_up` None: the queue's or hotline's value."""
+    """A person with a phone. `endpoint`: the PJSIP endpoint's name; `wrap_up` None: the queue's or hotline's value."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -224,7 +225,10 @@ class AgentSetup:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A number, or every number beginning with `number` when `prefix`, kept out of the given scopes until `until_ms`."""
+    """A number, or all that begin with `number` when `prefix`, kept out of the given scopes until `until_ms`.
+
+    `number` is written as `controller.core.numbers.comparable` writes it.
+    """
 
     number: str
     scopes: tuple[str, ...] = ("ivr", "queue", "outbound")
@@ -243,7 +247,10 @@ class Ported:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Opening hours. `frames[weekday]` (0 is Monday) holds (from, to) in minutes of the local day; `holidays` ISO dates."""
+    """Opening hours. `frames[weekday]` (0 is Monday) holds (from, to) in minutes of the local day.
+
+    A frame that ends at or before its own beginning ends on the next day. `holidays` are ISO dates.
+    """
 
     name: str
     timezone: str
@@ -259,6 +266,13 @@ class Webhook:
     url: str
     kinds: tuple[str, ...] = ()
     secret: str = field(default="", repr=False)
+
+
+def _grouped(rows: Iterable[Blocked]) -> dict[str, tuple[Blocked, ...]]:
+    found: dict[str, list[Blocked]] = {}
+    for row in rows:
+        found.setdefault(row.number, []).append(row)
+    return {number: tuple(same) for number, same in found.items()}
 
 
 @dataclass(frozen=True)
@@ -324,6 +338,55 @@ class Setup:
     def agent_of_endpoint(self) -> dict[str, str]:
         """Agent names by PJSIP endpoint."""
         return {row.endpoint: row.name for row in self.agents if row.endpoint}
+
+    @cached_property
+    def carrier_spelling(self) -> dict[str, str]:
+        """Carrier names by every way they are written (name and aliases, case folded)."""
+        spelled = {alias.casefold(): row.name for row in reversed(self.carriers) for alias in row.aliases}
+        return spelled | {row.name.casefold(): row.name for row in self.carriers}
+
+    @cached_property
+    def prefix_owner(self) -> dict[str, str]:
+        """Carrier names by national prefix; the longest prefix of a number counts."""
+        return {prefix: row.name for row in reversed(self.carriers) for prefix in row.prefixes}
+
+    @cached_property
+    def ported_row(self) -> dict[str, Ported]:
+        """Ported rows by number."""
+        return {row.number: row for row in self.ported}
+
+    @cached_property
+    def blocked_exact(self) -> dict[str, tuple[Blocked, ...]]:
+        """Blocked rows by whole number."""
+        return _grouped(row for row in self.blocked if not row.prefix)
+
+    @cached_property
+    def blocked_prefix(self) -> dict[str, tuple[Blocked, ...]]:
+        """Blocked rows by prefix."""
+        return _grouped(row for row in self.blocked if row.prefix)
+
+    def network(self, carrier: str) -> str:
+        """The on-net group a carrier's numbers are on; a carrier in no table is its own network."""
+        row = self.carrier.get(carrier)
+        return row.group if row else carrier
+
+    @cached_property
+    def hotlines_of_network(self) -> dict[str, tuple[Hotline, ...]]:
+        """Hotlines by the network they are on, each in the order of the setup."""
+        found: dict[str, list[Hotline]] = {}
+        for row in self.hotlines:
+            if row.carrier:
+                found.setdefault(self.network(row.carrier), []).append(row)
+        return {network: tuple(rows) for network, rows in found.items()}
+
+    @cached_property
+    def trunks_of_carrier(self) -> dict[str, tuple[Trunk, ...]]:
+        """Trunks by carrier, each in the order of the setup."""
+        found: dict[str, list[Trunk]] = {}
+        for row in self.trunks:
+            if row.carrier:
+                found.setdefault(row.carrier, []).append(row)
+        return {carrier: tuple(rows) for carrier, rows in found.items()}
 
     @cached_property
     def schedule(self) -> dict[str, Schedule]:
