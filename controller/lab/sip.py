@@ -46,10 +46,10 @@ class Message:
         return self.start.split(" ", 2)[1]
 
     @property
-    def branch(self) -> str:
-        """The transaction this message belongs to."""
+    def transaction(self) -> str:
+        """The transaction this message belongs to: a CANCEL has the branch of its INVITE, yet is one of its own."""
         found = re.search(r"branch=([^;,\s]+)", self.get("Via"))
-        return found[1] if found else ""
+        return f"{found[1] if found else ''} {self.method}"
 
     def get(self, name: str) -> str:
         """The first header of that name, empty when there is none."""

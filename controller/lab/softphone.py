@@ -121,7 +121,7 @@ class Softphone:
         if message is None:
             return
         if message.status:
-            queue = self._responses.get(message.branch)
+            queue = self._responses.get(message.transaction)
             if queue is not None and not queue.full():
                 queue.put_nowait(message)
             return
@@ -154,7 +154,7 @@ class Softphone:
                 if final is not None:
                     return final
         finally:
-            self._responses.pop(message.branch, None)
+            self._responses.pop(message.transaction, None)
         return None
 
     def _invite(self, number: str, shown: str, name: str, headers: sip.Headers, port: int) -> sip.Message:
@@ -169,7 +169,7 @@ class Softphone:
 
     def _expect(self, message: sip.Message) -> asyncio.Queue[sip.Message]:
         queue: asyncio.Queue[sip.Message] = asyncio.Queue(20)
-        self._responses[message.branch] = queue
+        self._responses[message.transaction] = queue
         return queue
 
     async def _drive(self, call: SipCall) -> None:
