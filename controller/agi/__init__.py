@@ -1,0 +1,1 @@
+"""The side door: FastAGI, where the dial path asks which trunk an agent's call may take."""
