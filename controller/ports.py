@@ -79,16 +79,12 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn of the engine owes the ledger: written in one transaction or not at all.
-
-    `boot` is the life of Asterisk the world belongs to now; empty when this turn did not change it.
-    """
+    """What one turn of the engine owes the ledger: written in one transaction or not at all."""
 
     at_ms: int
     changes: tuple[Change, ...] = ()
     facts: tuple[Said, ...] = ()
     stories: tuple[tuple[str, tuple[Line, ...]], ...] = ()
-    boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
