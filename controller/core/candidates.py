@@ -1,0 +1,218 @@
+"""The hotlines and trunks an outbound call might leave by, in the order they are to be tried.
+
+Each function here yields offers lazily and writes down every hotline it kept or dropped, with the reason; nobody
+looks further than the attempts that are needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import gcd
+
+from controller.core import meter
+from controller.core.model import HotlineState, TrunkState
+from controller.core.setup import Adaptive, Hotline, Setup, Trunk
+
+LOOKED_AT_MAX = 60
+"""Hotlines and trunks written down; a setup with thousands must not make a story nobody can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. `agent` is empty for calls the controller makes itself (a forward); `via` empty: agent's default.
+
+    `ported` and `ported_source` are what look-ups outside the core found. `salt` decides what is left to chance: the
+    same salt, the same choice.
+    """
+
+    setup: Setup
+    agent: str
+    dialled: str
+    via: str
+    ported: str
+    ported_source: str
+    trunks: Mapping[str, TrunkState]
+    hotlines: Mapping[str, HotlineState]
+    now_ms: int
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A hotline with a trunk that may send its number now, and why it is in the list."""
+
+    hotline: Hotline
+    trunk: Trunk
+    why: str
+
+
+@dataclass(slots=True)
+class Notes:
+    """What has been found out so far: the steps in words, why hotlines were dropped, what each trunk's meter said."""
+
+    steps: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    dropped: set[str] = field(default_factory=set)
+    trouble: dict[str, str] = field(default_factory=dict)
+    looked_at: int = 0
+
+    def say(self, step: str) -> None:
+        """Write a step down."""
+        self.steps.append(step)
+
+    def look(self, step: str) -> None:
+        """Write down what one of many was found to be like."""
+        self.looked_at += 1
+        if self.looked_at <= LOOKED_AT_MAX:
+            self.say(step)
+        elif self.looked_at == LOOKED_AT_MAX + 1:
+            self.say("more were looked at than are written here")
+
+    def drop(self, hotline: Hotline, reason: str, words: str) -> None:
+        """Write down why a hotline cannot be used."""
+        self.reasons.append(reason)
+        self.dropped.add(hotline.number)
+        self.look(f"hotline {hotline.number} dropped: {words}")
+
+
+def forbidden(question: Question, hotline: Hotline) -> tuple[str, str]:
+    """Reason and words why this hotline may not carry a call of this agent, whoever chose it; empty when it may."""
+    if hotline.kind == "virtual":
+        return "virtual", "it is virtual, and a virtual number never calls out"
+    if not hotline.outbound:
+        return "not_permitted", "it may not call out"
+    allowed = hotline.outbound_groups
+    if question.agent and allowed is not None:
+        groups = question.setup.agent[question.agent].groups
+        if not any(group in allowed for group in groups):
+            return (
+                "not_permitted",
+                f"{question.agent} is in none of its outbound groups ({', '.join(allowed) or 'none'})",
+            )
+    return "", ""
+
+
+def trunk_trouble(question: Question, name: str, notes: Notes) -> str:
+    """Why no call may start on this trunk now; empty when one may. Each trunk is looked at once a decision."""
+    if name not in notes.trouble:
+        trunk = question.setup.trunk.get(name)
+        state = question.trunks.get(name) or TrunkState(name)
+        why = meter.unusable(state, trunk, question.now_ms) if trunk else "does not exist"
+        notes.trouble[name] = why and f"trunk {name} {why}"
+    return notes.trouble[name]
+
+
+def by_hotline(question: Question, hotline: Hotline, why: str, notes: Notes) -> Iterator[Candidate]:
+    """One hotline: its own trunk, then the carrier's other trunks, which carry the same customer's numbers."""
+    reason, words = forbidden(question, hotline)
+    if reason:
+        notes.drop(hotline, reason, words)
+        return
+    trouble = trunk_trouble(question, hotline.trunk, notes)
+    if trouble:
+        notes.drop(hotline, "no_trunk", trouble)
+    else:
+        yield Candidate(hotline, question.setup.trunk[hotline.trunk], why)
+    yield from spares(question, hotline, notes)
+
+
+def spares(question: Question, hotline: Hotline, notes: Notes) -> Iterator[Candidate]:
+    """The other trunks of a hotline's carrier."""
+    own = question.setup.trunk.get(hotline.trunk)
+    for trunk in question.setup.trunks_of_carrier.get(own.carrier, ()) if own else ():
+        if trunk.name == hotline.trunk:
+            continue
+        trouble = trunk_trouble(question, trunk.name, notes)
+        if trouble:
+            notes.reasons.append("no_trunk")
+            notes.look(f"{trouble}, so it is no spare for hotline {hotline.number}")
+        else:
+            yield Candidate(hotline, trunk, f"another trunk of {trunk.carrier}")
+
+
+def by_adaptive(question: Question, adaptive: Adaptive, carrier: str, notes: Notes) -> Iterator[Candidate]:
+    """Hotlines on the callee's network, least recently used first; the designated fallback; then a random one."""
+    setup = question.setup
+    on_net = sorted(_on_network(question, carrier, notes), key=lambda row: _used_at_ms(question, row))
+    for hotline in on_net:
+        why = f"on the network of {carrier}, " + ("least recently used" if hotline is on_net[0] else "next in turn")
+        yield Candidate(hotline, setup.trunk[hotline.trunk], why)
+    if on_net:
+        yield from spares(question, on_net[0], notes)
+    fallback = setup.hotline.get(adaptive.fallback)
+    if fallback:
+        yield from by_hotline(question, fallback, "the designated fallback", notes)
+    yield from _at_random(question, notes)
+
+
+def _on_network(question: Question, carrier: str, notes: Notes) -> list[Hotline]:
+    setup = question.setup
+    same = setup.hotlines_of_network.get(setup.network(carrier), ()) if carrier else ()
+    if not same:
+        notes.say(f"no hotline is on the network of {carrier}" if carrier else "no network to match")
+    kept = [hotline for hotline in same if _may_be_chosen(question, hotline, notes)]
+    for hotline in kept:
+        notes.look(f"hotline {hotline.number} kept: trunk {hotline.trunk} is free, {_last_use(question, hotline)}")
+    return kept
+
+
+def _at_random(question: Question, notes: Notes) -> Iterator[Candidate]:
+    """Hotlines in an order left to chance, one for each trunk nobody has thought of yet."""
+    setup = question.setup
+    for hotline in _shuffled(setup.hotlines, question.salt):
+        # What was looked at before is either in the list already or was dropped with its reason.
+        known = hotline.number in notes.dropped or hotline.trunk in notes.trouble
+        if not known and _may_be_chosen(question, hotline, notes):
+            yield Candidate(hotline, setup.trunk[hotline.trunk], "a random usable hotline")
+
+
+def _may_be_chosen(question: Question, hotline: Hotline, notes: Notes) -> bool:
+    """Whether an adaptive number may choose this hotline by itself, now."""
+    reason, words = forbidden(question, hotline)
+    if reason == "virtual":
+        reason = "no_hotline"  # nobody asked for this one, so its nature is no answer
+    elif not reason and not hotline.number.startswith("+"):
+        # Other operators and networks abroad refuse 1800, 1900 and short codes as caller ids.
+        reason, words = "not_permitted", "a service number is shown to callees only where someone asks for it"
+    elif not reason and (trouble := trunk_trouble(question, hotline.trunk, notes)):
+        reason, words = "no_trunk", trouble
+    if reason:
+        notes.drop(hotline, reason, words)
+    return not reason
+
+
+def _used_at_ms(question: Question, hotline: Hotline) -> int:
+    state = question.hotlines.get(hotline.number)
+    return state.used_at_ms if state else 0
+
+
+def _last_use(question: Question, hotline: Hotline) -> str:
+    used_at_ms = _used_at_ms(question, hotline)
+    return f"last used {(question.now_ms - used_at_ms) // 1000} s ago" if used_at_ms else "never used"
+
+
+def _shuffled(hotlines: tuple[Hotline, ...], salt: str) -> Iterator[Hotline]:
+    """Every hotline once, in an order the salt decides: a start anywhere and a stride that meets all."""
+    count = len(hotlines)
+    if not count:
+        return
+    dice = int.from_bytes(hashlib.blake2b(salt.encode(errors="replace"), digest_size=8).digest())
+    start, stride = dice % count, 1 + dice // count % count
+    while gcd(stride, count) != 1:
+        stride += 1
+    for n in range(count):
+        yield hotlines[(start + n * stride) % count]
+
+
+def for_emergency(question: Question, notes: Notes) -> Iterator[Candidate]:
+    """Any trunk that is switched on, whatever its meter says, with a number of ours that belongs to it."""
+    notes.say("an emergency number: every permission and cap is passed over")
+    hotline_of: dict[str, Hotline] = {}
+    for hotline in question.setup.hotlines:
+        if hotline.kind != "virtual":
+            hotline_of.setdefault(hotline.trunk, hotline)
+    for trunk in question.setup.trunks:
+        if trunk.enabled and trunk.name in hotline_of:
+            yield Candidate(hotline_of[trunk.name], trunk, "an emergency call takes any trunk")

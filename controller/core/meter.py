@@ -1,0 +1,75 @@
+"""The meter of one trunk: calls up on it, starts within the last second, failures in a row.
+
+Each function takes the state as it was and gives the state as it will be; None means there is no room. Whoever dials
+asks `admit` in the same step that dials, so the caps hold exactly, and a state that is stored holds them across a
+restart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.core.model import TrunkState
+from controller.core.setup import Trunk
+
+CPS_WINDOW_MS = 1_000
+FAILURES_MAX = 3
+"""Failures in a row after which a trunk is set aside."""
+COOL_DOWN_MIN_MS = 30_000
+COOL_DOWN_MAX_MS = 300_000
+
+
+def unusable(state: TrunkState, trunk: Trunk, now_ms: int) -> str:
+    """Why no call may start on the trunk now, in words for a person; empty when one may."""
+    if not trunk.enabled:
+        return "is switched off"
+    left_ms = _cooling_left_ms(state, now_ms)
+    if left_ms:
+        return f"failed {state.failures} times in a row, is left out for {-(-left_ms // 1000)} s more"
+    if trunk.max_channels and len(state.live) >= trunk.max_channels:
+        return f"has all its {trunk.max_channels} channels in use"
+    if trunk.max_cps and len(_recent(state, now_ms)) >= trunk.max_cps:
+        return f"has started its {trunk.max_cps} calls of this second"
+    return ""
+
+
+def admit(state: TrunkState, trunk: Trunk, call: str, now_ms: int) -> TrunkState | None:
+    """Start a call on the trunk; None when it may not. A call already on it keeps its channel and counts one start."""
+    others = tuple(name for name in state.live if name != call)
+    state = replace(state, live=others)
+    if unusable(state, trunk, now_ms):
+        return None
+    return replace(state, live=(*others, call), starts_ms=(*_recent(state, now_ms), now_ms))
+
+
+def release(state: TrunkState, call: str) -> TrunkState:
+    """The call is no longer on the trunk."""
+    return replace(state, live=tuple(name for name in state.live if name != call))
+
+
+def failed(state: TrunkState, now_ms: int) -> TrunkState:
+    """The trunk failed for its own reasons: from the third time in a row it is left out, each time twice as long."""
+    if _cooling_left_ms(state, now_ms):
+        # Calls that were under way when it was set aside say nothing new; else a burst would cost five minutes.
+        return state
+    failures = state.failures + 1
+    if failures < FAILURES_MAX:
+        return replace(state, failures=failures, cooling_until_ms=None)
+    pause_ms = min(COOL_DOWN_MIN_MS << min(failures - FAILURES_MAX, 10), COOL_DOWN_MAX_MS)
+    return replace(state, failures=failures, cooling_until_ms=now_ms + pause_ms)
+
+
+def succeeded(state: TrunkState) -> TrunkState:
+    """The trunk carried a call: its failures are forgotten."""
+    return replace(state, failures=0, cooling_until_ms=None)
+
+
+def _recent(state: TrunkState, now_ms: int) -> tuple[int, ...]:
+    """Starts of the last second; one that lies far ahead dates from before the clock was set back."""
+    return tuple(start_ms for start_ms in state.starts_ms if abs(now_ms - start_ms) < CPS_WINDOW_MS)
+
+
+def _cooling_left_ms(state: TrunkState, now_ms: int) -> int:
+    """How long the trunk is still left out; more than the longest pause dates from before the clock was set back."""
+    left_ms = (state.cooling_until_ms or now_ms) - now_ms
+    return left_ms if 0 < left_ms <= COOL_DOWN_MAX_MS else 0

@@ -1,0 +1,197 @@
+"""Phone numbers: what a person or a contact list holds, turned into one spelling; whose it is; who is kept out.
+
+A number that is not understood is *unknown*. It is never guessed, and it stays diallable as it was typed: nobody is
+refused a call because a library has not heard of a prefix yet.
+"""
+
+# ruff: noqa: A005 -- always imported as controller.core.numbers; the standard module of this name is not used here
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+import phonenumbers
+
+from controller.core import vietnam
+from controller.core.setup import Blocked, Setup
+
+TYPED_MAX = 64
+"""Characters of input looked at; longer ones are no phone number."""
+
+_DIALLABLE = re.compile(r"\+?[0-9]{3,20}")
+_PREFIX = re.compile(r"\+?[0-9]{1,20}")
+_SEPARATORS = frozenset(" .-()/·‐‑‒–—−")
+_PLUS = frozenset("+＋﹢")
+_SHORT_MAX = 6
+
+
+class Kind(StrEnum):
+    """What sort of number it is, as far as its form tells."""
+
+    MOBILE = "mobile"
+    LANDLINE = "landline"
+    TOLL_FREE = "toll_free"
+    PREMIUM = "premium"
+    SERVICE = "service"
+    VOIP = "voip"
+    SHORT = "short"
+    FOREIGN = "foreign"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One phone number in its spellings.
+
+    `e164` is empty when the number cannot be dialled from abroad or is not understood; `national` is the form used
+    inside the country (empty for foreign and unknown ones); `dial` is what a carrier of the home country is sent,
+    empty when there is nothing to dial.
+    """
+
+    e164: str
+    national: str
+    kind: Kind
+    dial: str
+
+    @property
+    def shown(self) -> str:
+        """The spelling for records and people: E.164 where there is one."""
+        return self.e164 or self.dial
+
+
+NO_NUMBER = Number("", "", Kind.UNKNOWN, "")
+_KIND_OF_TYPE = {
+    phonenumbers.PhoneNumberType.MOBILE: Kind.MOBILE,
+    phonenumbers.PhoneNumberType.FIXED_LINE: Kind.LANDLINE,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE: Kind.LANDLINE,
+    phonenumbers.PhoneNumberType.TOLL_FREE: Kind.TOLL_FREE,
+    phonenumbers.PhoneNumberType.PREMIUM_RATE: Kind.PREMIUM,
+    phonenumbers.PhoneNumberType.VOIP: Kind.VOIP,
+}
+
+
+def normalise(dialled: str, country: str = "VN") -> Number:
+    """Read a number as typed in `country` (ISO 3166). Reading its own `dial` or `e164` again gives the same number."""
+    digits = clean(dialled)
+    if not digits:
+        return NO_NUMBER
+    if country == "VN" and (found := vietnam.split(digits)):
+        kind, e164, national = found
+        return Number(e164, national, Kind(kind), national)
+    if not digits.startswith("+") and len(digits) <= _SHORT_MAX and not digits.startswith("0"):
+        return Number("", digits, Kind.SHORT, digits)
+    return _by_library(digits, country) or Number("", "", Kind.UNKNOWN, digits)
+
+
+def clean(dialled: str) -> str:
+    """Keep the digits (of any script) and a leading plus of a written number; empty when it is no number at all."""
+    if len(dialled) > TYPED_MAX:
+        return ""
+    text = _plain_text(dialled)
+    return text if _DIALLABLE.fullmatch(text) else ""
+
+
+def _plain_text(text: str) -> str:
+    return text if text.isascii() and text.isdigit() else "".join(map(_plain, text))
+
+
+def _plain(char: str) -> str:
+    """One character of a written number as ASCII; what may not stand in a number becomes `?`."""
+    digit = unicodedata.decimal(char, None)
+    if digit is not None:
+        return str(digit)
+    if char in _PLUS:
+        return "+"
+    # Numbers copied from web pages and contact lists carry invisible marks of writing direction.
+    skipped = char in _SEPARATORS or char.isspace() or unicodedata.category(char) == "Cf"
+    return "" if skipped else "?"
+
+
+def _by_library(digits: str, country: str) -> Number | None:
+    """Read a number of any country; in Vietnam only what says itself that it is foreign."""
+    vietnamese = country == "VN"
+    if vietnamese and not digits.startswith(("+", "00")):
+        return None
+    try:
+        parsed = phonenumbers.parse(digits, country)
+    except phonenumbers.NumberParseException:
+        return None
+    home = parsed.country_code == phonenumbers.country_code_for_region(country)
+    if (home and vietnamese) or not phonenumbers.is_possible_number(parsed):
+        return None
+    e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if not home:
+        return Number(e164, "", Kind.FOREIGN, f"00{e164[1:]}" if vietnamese else e164)
+    kind = _KIND_OF_TYPE.get(phonenumbers.number_type(parsed), Kind.UNKNOWN)
+    national = clean(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
+    return Number(e164, national, kind, national if _reads_back(national, country, e164) else e164)
+
+
+def _reads_back(national: str, country: str, e164: str) -> bool:
+    """Whether the national form leads to the same number again; some countries print more than they dial."""
+    try:
+        parsed = phonenumbers.parse(national, country)
+    except phonenumbers.NumberParseException:
+        return False
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) == e164
+
+
+def comparable(number: Number, country: str) -> str:
+    """The one spelling two numbers are compared in: E.164, or as much like it as the digits allow."""
+    return number.e164 or _international(number.dial, country)
+
+
+def comparable_prefix(prefix: str, country: str) -> str:
+    """The beginning of `comparable` for every number that begins with `prefix` as people write it; empty: no digits."""
+    digits = _plain_text(prefix)
+    if not _PREFIX.fullmatch(digits):
+        return ""
+    return _international(vietnam.home_prefix(digits) if country == "VN" else digits, country)
+
+
+def _international(digits: str, country: str) -> str:
+    if digits.startswith("00"):
+        return f"+{digits[2:]}"
+    if digits.startswith("0"):
+        return f"+{phonenumbers.country_code_for_region(country)}{digits[1:]}"
+    return digits
+
+
+def carrier_of(number: Number, setup: Setup, ported: str = "", ported_source: str = "") -> tuple[str, str]:
+    """Whose subscriber this is, and how we know: override, ported, lookup, prefix or unknown (carrier empty).
+
+    `ported` is what the look-ups outside the core found, `ported_source` which of them. Entries made by hand win over
+    tables, tables over prefixes: a ported number keeps its prefix, so a prefix is never proof.
+    """
+    row = setup.ported_row.get(number.e164)
+    if row and row.override:
+        return row.carrier, "override"
+    if ported:
+        return setup.carrier_spelling.get(ported.casefold(), ported), ported_source or "ported"
+    if row:
+        return row.carrier, "ported"
+    for length in range(len(number.national), 0, -1):
+        owner = setup.prefix_owner.get(number.national[:length])
+        if owner:
+            return owner, "prefix"
+    return "", "unknown"
+
+
+def blocked_by(setup: Setup, number: str, scope: str, now_ms: int) -> Blocked | None:
+    """The row that keeps a number out of a scope (`ivr`, `queue`, `outbound`) now; the cost does not grow with rows."""
+    country = setup.defaults.country
+    spelling = comparable(normalise(number, country), country)
+    rows = list(setup.blocked_exact.get(spelling, ()))
+    for length in range(len(spelling), 0, -1):
+        rows += setup.blocked_prefix.get(spelling[:length], ())
+    for row in rows:
+        if scope in row.scopes and (row.until_ms is None or now_ms < row.until_ms):
+            return row
+    return None
+
+
+def is_blocked(setup: Setup, number: str, scope: str, now_ms: int) -> bool:
+    """Whether a number is kept out of a scope now."""
+    return blocked_by(setup, number, scope, now_ms) is not None

@@ -1,0 +1,151 @@
+"""Which trunk and caller id an outbound call leaves by, and why (docs/decisions.md 1 to 4, 7, 8 and 15 to 19).
+
+`decide` reads the setup and the meters and changes neither, so that asking beforehand and dialling give the same
+answer. The meters of the trunks stand in `controller.core.meter` and are handed on from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from controller.core import candidates
+from controller.core.candidates import Candidate, Notes, Question
+from controller.core.meter import admit, failed, release, succeeded, unusable
+from controller.core.model import Attempt
+from controller.core.numbers import Kind, Number, blocked_by, carrier_of, normalise
+from controller.core.setup import Hotline, Setup
+
+__all__ = [
+    "Decision",
+    "Question",
+    "admit",
+    "decide",
+    "failed",
+    "find_hotline",
+    "release",
+    "succeeded",
+    "unusable",
+]
+
+ATTEMPTS_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is answered. `attempts` are to be tried in order; `reason` is a word when nothing is allowed.
+
+    Reasons: not_agent, not_understood, blocked, no_hotline, virtual, not_permitted, no_trunk. `via` is the hotline or
+    adaptive number asked for, `hotline` the one the first attempt shows, `record` whether the call is recorded.
+    """
+
+    allowed: bool
+    reason: str
+    to: str
+    carrier: str = ""
+    carrier_source: str = "unknown"
+    via: str = ""
+    hotline: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    steps: tuple[str, ...] = ()
+    record: bool = False
+
+
+def decide(question: Question) -> Decision:
+    """Answer the question; never raises, never changes anything."""
+    notes = Notes()
+    number = normalise(question.dialled, question.setup.defaults.country)
+    refusal = _screen(question, number, notes)
+    if refusal:
+        return Decision(False, refusal, number.shown, steps=tuple(notes.steps))
+    if number.dial in question.setup.defaults.emergency:
+        found = candidates.for_emergency(question, notes)
+        return _answer(number, ("", "unknown"), "", False, found, notes)
+    carrier = carrier_of(number, question.setup, question.ported, question.ported_source)
+    notes.say(f"operator {carrier[0]}, known by {carrier[1]}" if carrier[0] else "operator unknown")
+    via, record, found = _by_way(question, carrier[0], notes)
+    return _answer(number, carrier, via, record, found, notes)
+
+
+def find_hotline(setup: Setup, text: str) -> Hotline | None:
+    """The hotline a person means, in whatever way its number is written."""
+    return setup.hotline.get(text) or setup.hotline.get(normalise(text, setup.defaults.country).shown)
+
+
+def _screen(question: Question, number: Number, notes: Notes) -> str:
+    """Refuse what no hotline and no trunk could help."""
+    setup = question.setup
+    if question.agent and question.agent not in setup.agent:
+        notes.say("asked by somebody who is no agent of ours")
+        return "not_agent"
+    if not number.dial:
+        notes.say(f"dialled {question.dialled[:32]!r}, which is no phone number")
+        return "not_understood"
+    reads = f"reads as {number.shown} ({number.kind})" if number.kind is not Kind.UNKNOWN else "is not understood"
+    notes.say(f"dialled {question.dialled!r} {reads}")
+    if number.dial in setup.defaults.emergency:
+        return ""
+    row = blocked_by(setup, number.shown, "outbound", question.now_ms)
+    if row:
+        notes.say(f"blocked for outbound calls by the {'prefix' if row.prefix else 'number'} {row.number}")
+        return "blocked"
+    return ""
+
+
+def _by_way(question: Question, carrier: str, notes: Notes) -> tuple[str, bool, Iterator[Candidate]]:
+    """What was asked to call by: its name, whether it records, and the candidates it leads to."""
+    setup = question.setup
+    via = question.via or (setup.agent[question.agent].outbound_with if question.agent else "")
+    adaptive = setup.adaptive.get(via)
+    if adaptive:
+        notes.say(f"asked for the adaptive number {via}")
+        if adaptive.outbound:
+            return via, adaptive.record_outbound, candidates.by_adaptive(question, adaptive, carrier, notes)
+        notes.reasons.append("not_permitted")
+        notes.say(f"the adaptive number {via} may not call out")
+        return via, False, iter(())
+    hotline = find_hotline(setup, via) if via else None
+    if hotline:
+        notes.say(f"asked for the hotline {hotline.number}")
+        found = candidates.by_hotline(question, hotline, "the hotline asked for", notes)
+        return hotline.number, hotline.record_outbound, found
+    if question.agent and not via:
+        notes.reasons.append("not_permitted")
+        notes.say(f"{question.agent} has no number to call out with, and named none")
+    else:
+        notes.say("asked for a hotline or adaptive number that does not exist" if via else "no hotline was named")
+    return via, False, iter(())
+
+
+def _answer(
+    number: Number, carrier: tuple[str, str], via: str, record: bool, found: Iterator[Candidate], notes: Notes
+) -> Decision:
+    attempts = _attempts(number, found, notes)
+    reason = "" if attempts else _refusal(notes)
+    if reason:
+        notes.say(f"refused: {reason}")
+    hotline = attempts[0].hotline if attempts else ""
+    steps = tuple(notes.steps)
+    return Decision(bool(attempts), reason, number.shown, *carrier, via, hotline, attempts, steps, record)
+
+
+def _attempts(number: Number, found: Iterator[Candidate], notes: Notes) -> tuple[Attempt, ...]:
+    """The first candidates with different trunks: a trunk that failed is not asked again for the same call."""
+    attempts: dict[str, Attempt] = {}
+    for candidate in found:
+        hotline, trunk = candidate.hotline.number, candidate.trunk
+        if trunk.name in attempts:
+            continue
+        attempts[trunk.name] = Attempt(trunk.name, trunk.endpoint, number.dial, hotline, hotline, candidate.why)
+        notes.say(f"attempt {len(attempts)}: trunk {trunk.name}, {number.dial}, caller id {hotline}: {candidate.why}")
+        if len(attempts) == ATTEMPTS_MAX:
+            break
+    return tuple(attempts.values())
+
+
+def _refusal(notes: Notes) -> str:
+    """The word for why no attempt is left: what came closest to carrying the call."""
+    for reason in ("no_trunk", "not_permitted", "virtual"):
+        if reason in notes.reasons:
+            return reason
+    return "no_hotline"
