@@ -135,27 +135,34 @@ def spares(question: Question, hotline: Hotline, notes: Notes) -> Iterator[Candi
 def by_adaptive(question: Question, adaptive: Adaptive, carrier: str, notes: Notes) -> Iterator[Candidate]:
     """Hotlines on the callee's network, least recently used first; the designated fallback; then a random one."""
     setup = question.setup
-    on_net = sorted(_on_network(question, carrier, notes), key=lambda row: _used_at_ms(question, row))
+    on_net, waiting = _on_network(question, carrier, notes)
     for hotline in on_net:
         why = f"on the network of {carrier}, " + ("least recently used" if hotline is on_net[0] else "next in turn")
         yield Candidate(hotline, setup.trunk[hotline.trunk], why)
-    if on_net:
-        yield from spares(question, on_net[0], notes)
+    for hotline in (*on_net, *waiting)[:1]:
+        yield from spares(question, hotline, notes)
     fallback = setup.hotline.get(adaptive.fallback)
     if fallback:
         yield from by_hotline(question, fallback, "the designated fallback", notes)
     yield from _at_random(question, notes)
 
 
-def _on_network(question: Question, carrier: str, notes: Notes) -> list[Hotline]:
+def _on_network(question: Question, carrier: str, notes: Notes) -> tuple[list[Hotline], list[Hotline]]:
+    """Hotlines on the callee's network in the order of their last use: those free now, and those whose trunk is not."""
     setup = question.setup
     same = setup.hotlines_of_network.get(setup.network(carrier), ()) if carrier else ()
     if not same:
         notes.say(f"no hotline is on the network of {carrier}" if carrier else "no network to match")
-    kept = [hotline for hotline in same if _may_be_chosen(question, hotline, notes)]
-    for hotline in kept:
-        notes.look(f"hotline {hotline.number} kept: trunk {hotline.trunk} is free, {_last_use(question, hotline)}")
-    return kept
+    free: list[Hotline] = []
+    waiting: list[Hotline] = []
+    for hotline in sorted(same, key=lambda row: _used_at_ms(question, row)):
+        reason = _drop_reason(question, hotline, notes)
+        if not reason:
+            free.append(hotline)
+            notes.look(f"hotline {hotline.number} kept: trunk {hotline.trunk} is free, {_last_use(question, hotline)}")
+        elif reason == "no_trunk":
+            waiting.append(hotline)
+    return free, waiting
 
 
 def _at_random(question: Question, notes: Notes) -> Iterator[Candidate]:
@@ -164,12 +171,12 @@ def _at_random(question: Question, notes: Notes) -> Iterator[Candidate]:
     for hotline in _shuffled(setup.hotlines, question.salt):
         # What was looked at before is either in the list already or was dropped with its reason.
         known = hotline.number in notes.dropped or hotline.trunk in notes.trouble
-        if not known and _may_be_chosen(question, hotline, notes):
+        if not known and not _drop_reason(question, hotline, notes):
             yield Candidate(hotline, setup.trunk[hotline.trunk], "a random usable hotline")
 
 
-def _may_be_chosen(question: Question, hotline: Hotline, notes: Notes) -> bool:
-    """Whether an adaptive number may choose this hotline by itself, now."""
+def _drop_reason(question: Question, hotline: Hotline, notes: Notes) -> str:
+    """Why an adaptive number may not choose this hotline by itself now; empty when it may."""
     reason, words = forbidden(question, hotline)
     if reason == "virtual":
         reason = "no_hotline"  # nobody asked for this one, so its nature is no answer
@@ -180,7 +187,7 @@ def _may_be_chosen(question: Question, hotline: Hotline, notes: Notes) -> bool:
         reason, words = "no_trunk", trouble
     if reason:
         notes.drop(hotline, reason, words)
-    return not reason
+    return reason
 
 
 def _used_at_ms(question: Question, hotline: Hotline) -> int:
