@@ -145,7 +145,8 @@ class CloseBridge:
 class ReplyTrunks:
     """Answer the dial path: the one attempt to make now, or None and the `refusal` to announce.
 
-    `refusal` is a word: not_permitted, blocked, virtual, no_trunk, no_hotline, not_understood, not_agent, closed.
+    `refusal` is a word: not_permitted, blocked, virtual, no_trunk, no_hotline, not_understood, not_agent,
+    in_call.
     """
 
     call: str

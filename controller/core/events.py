@@ -230,12 +230,17 @@ class EndpointSeen:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTaken:
-    """What Asterisk has now. `boot` names this life of Asterisk: another value means it was restarted."""
+    """What Asterisk has now. `boot` names this life of Asterisk: another value means it was restarted.
+
+    What is missing is only believed to be gone when we made it before `asked_at_ms` (None: whenever we made it): an
+    audit runs beside the calls, and what was made while it was under way is not in it.
+    """
 
     boot: str
     channels: tuple[ChannelSeen, ...] = ()
     bridges: tuple[BridgeSeen, ...] = ()
     endpoints: tuple[EndpointSeen, ...] = ()
+    asked_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

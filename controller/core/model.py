@@ -34,7 +34,6 @@ class Offer:
     leg: str
     offered_at_ms: int
     until_ms: int
-    ringing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,7 @@ class Call:
     # menu
     menu: str = ""
     loop: int = 0
+    wrong: int = 0
     hops: int = 0
     prompt: str = ""
     prompt_until_ms: int | None = None
@@ -199,7 +199,15 @@ class QueueDay:
     wait_sum_ms: int = 0
 
 
-Entity = Call | Agent | TrunkState | HotlineState | Alert | QueueDay
+@dataclass(frozen=True, slots=True)
+class Pbx:
+    """The life of Asterisk we last saw (`boot`): another value in a snapshot means it was restarted."""
+
+    name: str = "asterisk"
+    boot: str = ""
+
+
+Entity = Call | Agent | TrunkState | HotlineState | Alert | QueueDay | Pbx
 """Everything a step may replace and the ledger may keep as a live row."""
 
 
@@ -218,6 +226,8 @@ def key_of(entity: Entity) -> tuple[str, str]:
             return "alert", entity.id
         case QueueDay():
             return "queue_day", entity.queue
+        case Pbx():
+            return "pbx", entity.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,207 @@
+"""The agent machine: one pair of hands, one set of deadlines, whatever the number of queues.
+
+What we do with an agent is the phase; what they wish is the status; what their phone says is the truth about the
+phone. The three are independent, and an agent is offered a call only when all three allow it (`world.is_free`).
+
+    IDLE --offered--> OFFERED --answered--> TALKING
+    OFFERED --gone--> IDLE          the phone refused, or the leg vanished
+    OFFERED, TALKING --released--> RELEASING --gone--> IDLE
+    any but TALKING --dialed--> DIALING --gone--> IDLE
+
+RELEASING is the honest name for "hang-up asked, not yet gone": the phone may still ring, so nobody else may ring it.
+Wrap-up is no phase but an instant that is stored: it runs beside RELEASING and DIALING and outlives any restart.
+"""
+
+from __future__ import annotations
+
+from controller.core import commands
+from controller.core.answer import OK, Answer
+from controller.core.events import AgentStatusAsked, PhoneChanged, PhoneChannel, WrapUpEndAsked, WrapUpExtendAsked
+from controller.core.model import Agent, AgentPhase
+from controller.core.turn import Turn
+
+RELEASE_LIMIT_MS = 5_000
+UNREACHABLE_MS = 60_000
+STATUSES = ("available", "not_ready", "offline")
+REASON_MAX = 64
+FOREIGN_MAX = 16
+
+MOVES: dict[tuple[AgentPhase, str], AgentPhase | None] = {
+    (AgentPhase.IDLE, "offered"): AgentPhase.OFFERED,
+    (AgentPhase.IDLE, "answered"): None,
+    (AgentPhase.IDLE, "released"): None,
+    (AgentPhase.IDLE, "gone"): None,
+    (AgentPhase.IDLE, "dialed"): AgentPhase.DIALING,
+    (AgentPhase.OFFERED, "offered"): None,
+    (AgentPhase.OFFERED, "answered"): AgentPhase.TALKING,
+    (AgentPhase.OFFERED, "released"): AgentPhase.RELEASING,
+    (AgentPhase.OFFERED, "gone"): AgentPhase.IDLE,
+    (AgentPhase.OFFERED, "dialed"): AgentPhase.DIALING,
+    (AgentPhase.TALKING, "offered"): None,
+    (AgentPhase.TALKING, "answered"): None,
+    (AgentPhase.TALKING, "released"): AgentPhase.RELEASING,
+    (AgentPhase.TALKING, "gone"): AgentPhase.IDLE,
+    (AgentPhase.TALKING, "dialed"): None,
+    (AgentPhase.RELEASING, "offered"): None,
+    (AgentPhase.RELEASING, "answered"): None,
+    (AgentPhase.RELEASING, "released"): None,
+    (AgentPhase.RELEASING, "gone"): AgentPhase.IDLE,
+    (AgentPhase.RELEASING, "dialed"): AgentPhase.DIALING,
+    (AgentPhase.DIALING, "offered"): None,
+    (AgentPhase.DIALING, "answered"): None,
+    (AgentPhase.DIALING, "released"): None,
+    (AgentPhase.DIALING, "gone"): AgentPhase.IDLE,
+    (AgentPhase.DIALING, "dialed"): None,
+}
+"""Every cell of the machine. None: this cannot happen, and a step that tries is undone and told as an OddEvent."""
+
+
+def move(turn: Turn, name: str, verb: str, **fields: object) -> Agent:
+    """Take an agent through one cell of MOVES, replacing `fields` with it."""
+    agent = turn.world.agents[name]
+    after = MOVES[agent.phase, verb]
+    if after is None:
+        raise LookupError(f"agent {name}: {verb} while {agent.phase}")
+    if after is not AgentPhase.RELEASING:
+        fields.setdefault("releasing_until_ms", None)
+    return turn.change_agent(name, phase=after, **fields)
+
+
+def offer(turn: Turn, name: str, call: str, leg: str) -> None:
+    """Reserve an agent for a call."""
+    move(turn, name, "offered", call=call, leg=leg, last_offered_ms=turn.now_ms)
+
+
+def release(turn: Turn, name: str, q850: int = 16) -> None:
+    """Give up the agent's leg: hang it up and wait until it is gone."""
+    agent = turn.world.agents[name]
+    until_ms = turn.now_ms + RELEASE_LIMIT_MS
+    move(turn, name, "released", releasing_until_ms=until_ms)
+    turn.do(commands.HangUp(agent.call, turn.cause, agent.leg, q850))
+
+
+def free(turn: Turn, name: str, **fields: object) -> None:
+    """The agent's leg or own outbound call is gone."""
+    move(turn, name, "gone", call="", leg="", **fields)
+
+
+def leg_gone(turn: Turn, leg: str) -> bool:
+    """A leg is gone that its call had given up before; whether an agent was waiting for that."""
+    name = turn.world.agent_of_leg.get(leg)
+    if name is None or turn.world.agents[name].phase is not AgentPhase.RELEASING:
+        return False
+    free(turn, name)
+    return True
+
+
+def rest(turn: Turn, name: str, wrap_up_s: int) -> None:
+    """Begin wrap-up at the end of an answered call; a rest that already runs is never shortened."""
+    agent = turn.world.agents[name]
+    until_ms = turn.now_ms + 1000 * wrap_up_s
+    if wrap_up_s <= 0 or (agent.wrap_up_until_ms or 0) >= until_ms:
+        turn.change_agent(name, idle_since_ms=turn.now_ms)
+        return
+    turn.change_agent(name, wrap_up_started_ms=turn.now_ms, wrap_up_until_ms=until_ms, idle_since_ms=turn.now_ms)
+
+
+def set_aside(turn: Turn, name: str) -> None:
+    """The phone failed an offer: no more offers until a sign of life, or a minute at most."""
+    turn.change_agent(name, unreachable_until_ms=turn.now_ms + UNREACHABLE_MS)
+
+
+def due(turn: Turn, agent: Agent) -> None:
+    """One or more of the agent's deadlines have come."""
+    now_ms = turn.now_ms
+    if agent.wrap_up_until_ms is not None and agent.wrap_up_until_ms <= now_ms:
+        turn.change_agent(agent.name, wrap_up_until_ms=None, wrap_up_started_ms=None)
+    if agent.unreachable_until_ms is not None and agent.unreachable_until_ms <= now_ms:
+        turn.change_agent(agent.name, unreachable_until_ms=None)
+    if agent.releasing_until_ms is not None and agent.releasing_until_ms <= now_ms:
+        turn.do(commands.HangUp(agent.call, turn.cause, agent.leg))
+        free(turn, agent.name)
+        set_aside(turn, agent.name)
+
+
+# -- what people ask ---------------------------------------------------------------------------------------------
+
+
+def ask_status(turn: Turn, event: AgentStatusAsked) -> Answer:
+    """Accept a status, whatever the phone's state; an offer that is out is withdrawn when it no longer fits."""
+    agent = turn.world.agents.get(event.agent)
+    if agent is None or event.agent not in turn.setup.agent:
+        return Answer("not_found", f"no agent is named {event.agent!r}")
+    if event.status not in STATUSES:
+        return Answer("invalid", f"status is one of {', '.join(STATUSES)}, not {event.status!r}")
+    turn.by = event.by
+    came = agent.status != "available" and event.status == "available"
+    turn.change_agent(
+        agent.name,
+        status=event.status,
+        reason=event.reason[:REASON_MAX] if event.status == "not_ready" else "",
+        idle_since_ms=turn.now_ms if came else agent.idle_since_ms,
+    )
+    return OK
+
+
+def ask_wrap_up_end(turn: Turn, event: WrapUpEndAsked) -> Answer:
+    """End a rest early."""
+    agent = turn.world.agents.get(event.agent)
+    if agent is None:
+        return Answer("not_found", f"no agent is named {event.agent!r}")
+    if agent.wrap_up_until_ms is None:
+        return Answer("conflict", f"{agent.name} is not in wrap-up")
+    turn.by = event.by
+    turn.change_agent(agent.name, wrap_up_until_ms=None, wrap_up_started_ms=None)
+    return OK
+
+
+def ask_wrap_up_extend(turn: Turn, event: WrapUpExtendAsked) -> Answer:
+    """Extend a rest, up to the setup's longest in all (docs/decisions.md: wrap-up)."""
+    agent = turn.world.agents.get(event.agent)
+    if agent is None:
+        return Answer("not_found", f"no agent is named {event.agent!r}")
+    if agent.wrap_up_until_ms is None or agent.wrap_up_started_ms is None:
+        return Answer("conflict", f"{agent.name} is not in wrap-up")
+    if event.seconds < 1:
+        return Answer("invalid", f"extend by at least 1 second, not {event.seconds}")
+    longest = turn.setup.defaults.wrap_up_max
+    until_ms = agent.wrap_up_until_ms + 1000 * event.seconds
+    if until_ms - agent.wrap_up_started_ms > 1000 * longest:
+        return Answer("invalid", f"wrap-up lasts {longest} seconds at most in all")
+    turn.by = event.by
+    turn.change_agent(agent.name, wrap_up_until_ms=until_ms)
+    return OK
+
+
+# -- what the phone says -----------------------------------------------------------------------------------------
+
+
+def phone_changed(turn: Turn, event: PhoneChanged) -> None:
+    """The phone registered, vanished or answers again."""
+    name = turn.setup.agent_of_endpoint.get(event.endpoint)
+    agent = turn.world.agents.get(name) if name else None
+    if agent is None:
+        return
+    turn.change_agent(
+        agent.name,
+        reachable=event.reachable,
+        unreachable_until_ms=None if event.reachable else agent.unreachable_until_ms,
+    )
+
+
+def phone_channel(turn: Turn, event: PhoneChannel) -> None:
+    """A channel we did not make lives or dies on an agent's phone; a live one is a sign of life."""
+    name = turn.setup.agent_of_endpoint.get(event.endpoint)
+    agent = turn.world.agents.get(name) if name else None
+    if agent is None:
+        return
+    others = tuple(channel for channel in agent.foreign if channel != event.channel)
+    if event.state != "gone":
+        others = (*others, event.channel)[-FOREIGN_MAX:]
+    if others != agent.foreign:
+        alive = event.state in ("ring", "up")
+        turn.change_agent(
+            agent.name,
+            foreign=others,
+            unreachable_until_ms=None if alive else agent.unreachable_until_ms,
+        )

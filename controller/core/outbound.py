@@ -1,0 +1,253 @@
+"""Outbound calls: the decision inside the dial path, the next trunk, and how it ended.
+
+The call itself lives in the dialplan, on the agent's own channel. We are asked which trunk and caller id it may use
+(`asked`), asked again when that trunk fails for its own reasons (`next_asked`), see the agent's channel go up when the
+callee answers (`channel_up`) and are told the outcome by the `h` extension (`ended`). Whichever of report and vanished
+channel comes first ends the call; the other is stale.
+"""
+
+from __future__ import annotations
+
+from controller.core import agent as agents
+from controller.core import commands, ending, facts, ids, leaving, queueing, trunks, ways
+from controller.core.events import CallGone, LegGone, OutboundAsked, OutboundEnded, OutboundNextAsked, PhoneChannel
+from controller.core.model import AgentPhase, Attempt, Call, Phase
+from controller.core.turn import Turn
+
+DIAL_S = 60
+TRUNK_STATUS = ("CHANUNAVAIL", "CONGESTION")
+BLOCKED_WORDS = ("blocked",)
+_TRUNK_TECH = range(500, 600)
+_OUTCOME = {
+    "ANSWER": ("answered", "agent"),
+    "BUSY": ("missed", "busy"),
+    "NOANSWER": ("missed", "no_answer"),
+    "CANCEL": ("missed", "agent"),
+    "CHANUNAVAIL": ("failed", "trunk"),
+    "CONGESTION": ("failed", "trunk"),
+}
+
+
+def question(turn: Turn, event: OutboundAsked, agent: str) -> trunks.Question:
+    """Everything the decision may look at."""
+    return trunks.Question(
+        setup=turn.setup,
+        agent=agent,
+        dialled=event.dialled,
+        via=event.via,
+        ported=event.ported,
+        ported_source=event.ported_source,
+        trunks=turn.world.trunks,
+        hotlines=turn.world.hotlines,
+        now_ms=turn.now_ms,
+        salt=event.call,
+    )
+
+
+def asked(turn: Turn, event: OutboundAsked) -> None:
+    """An agent dials: decide, reserve, answer."""
+    if event.call in turn.world.calls:
+        _refuse(turn, event, "", "not_permitted")
+        return
+    name = turn.setup.agent_of_endpoint.get(event.endpoint, "")
+    agent = turn.world.agents.get(name)
+    if agent is None:
+        _record_refusal(turn, event, "", trunks.Decision(False, "not_agent", to=event.dialled))
+        _refuse(turn, event, "", "not_agent")
+        return
+    if agent.phase in (AgentPhase.TALKING, AgentPhase.DIALING):
+        _record_refusal(turn, event, name, trunks.Decision(False, "in_call", to=event.dialled))
+        _refuse(turn, event, name, "in_call")
+        return
+    decision = trunks.decide(question(turn, event, name))
+    if decision.allowed:
+        _begin(turn, event, name, decision)
+    else:
+        _record_refusal(turn, event, name, decision)
+        _refuse(turn, event, name, decision.reason)
+
+
+def _begin(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> None:
+    call = _call_of(turn, event, name, decision)
+    turn.put(call)
+    turn.say(facts.CallStarted(call.id, "outbound", call.hotline, call.caller, call.callee, name))
+    turn.say(
+        facts.OutboundPicked(
+            call.id,
+            name,
+            decision.to,
+            decision.carrier,
+            decision.carrier_source,
+            decision.attempts,
+            decision.steps,
+        )
+    )
+    attempt = leaving.admit_next(turn, call)
+    if attempt is None:
+        _refuse(turn, event, name, "no_trunk")
+        ending.finish(turn, turn.change_call(call.id, result="refused", reason="no_trunk", end_cause="refused"))
+        return
+    if turn.world.agents[name].phase is AgentPhase.OFFERED:
+        queueing.withdraw(turn, name, "declined")
+    others = tuple(channel for channel in turn.world.agents[name].foreign if channel != call.id)
+    agents.move(turn, name, "dialed", call=call.id, leg="", foreign=others, unreachable_until_ms=None)
+    _go(turn, call.id, attempt)
+
+
+def _call_of(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> Call:
+    hotline = turn.setup.hotline.get(decision.hotline)
+    own = turn.setup.agent[name].wrap_up
+    return Call(
+        id=event.call,
+        direction="outbound",
+        phase=Phase.DIALING,
+        hotline=decision.hotline,
+        caller=turn.setup.agent[name].extension or name,
+        caller_name=name,
+        callee=decision.to,
+        arrived_at_ms=turn.now_ms,
+        agent=name,
+        via=decision.via,
+        carrier=decision.carrier,
+        attempts=decision.attempts,
+        record_wanted=decision.record,
+        talk_limit_s=hotline.notify_talk_time if hotline else None,
+        wrap_up_s=own if own is not None else (hotline.wrap_up if hotline else 0),
+    )
+
+
+def _go(turn: Turn, call: str, attempt: Attempt) -> None:
+    turn.do(commands.ReplyTrunks(call, turn.cause, attempt, "", DIAL_S))
+
+
+def _refuse(turn: Turn, event: OutboundAsked, name: str, word: str) -> None:
+    turn.do(commands.ReplyTrunks(event.call, turn.cause, None, word, 0))
+
+
+def _record_refusal(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> None:
+    """A refused call has a record too; it never becomes a live call."""
+    agent = turn.setup.agent.get(name)
+    refused = Call(
+        id=event.call,
+        direction="outbound",
+        phase=Phase.ENDING,
+        hotline=decision.hotline or event.via,
+        caller=agent.extension or name if agent else "",
+        caller_name=name,
+        callee=decision.to or event.dialled,
+        arrived_at_ms=turn.now_ms,
+        agent=name,
+        via=decision.via or event.via,
+        carrier=decision.carrier,
+        result="blocked" if decision.reason in BLOCKED_WORDS else "refused",
+        end_cause="refused",
+        reason=decision.reason,
+    )
+    turn.say(facts.CallStarted(event.call, "outbound", refused.hotline, refused.caller, refused.callee, name))
+    turn.say(facts.OutboundBlocked(event.call, name, refused.callee, decision.reason, decision.steps))
+    turn.say(ending.record_of(refused, turn.now_ms))
+
+
+def next_asked(turn: Turn, call: Call, event: OutboundNextAsked) -> None:
+    """The present trunk failed: on to the next, if the failure was the trunk's own."""
+    if event.status not in TRUNK_STATUS:
+        turn.do(commands.ReplyTrunks(call.id, turn.cause, None, "no_trunk", 0))
+        return
+    leaving.failed(turn, call, event.status, event.cause)
+    attempt = leaving.admit_next(turn, turn.world.calls[call.id])
+    if attempt is None:
+        turn.change_call(call.id, reason="no_trunk")
+        turn.do(commands.ReplyTrunks(call.id, turn.cause, None, "no_trunk", 0))
+    else:
+        _go(turn, call.id, attempt)
+
+
+def next_refused(turn: Turn, call: Call, event: OutboundNextAsked) -> None:
+    """The call is being ended: no further trunk."""
+    turn.do(commands.ReplyTrunks(call.id, turn.cause, None, "not_permitted", 0))
+
+
+def channel_up(turn: Turn, call: Call) -> None:
+    """The agent's channel went up, which Dial does when the callee answers."""
+    if call.phase is not Phase.DIALING:
+        return
+    carried(turn, call)
+    limit_s = call.talk_limit_s
+    call = turn.change_call(
+        call.id,
+        phase=Phase.CONNECTED,
+        answered_at_ms=turn.now_ms,
+        talk_alert_at_ms=None if limit_s is None else turn.now_ms + 1000 * limit_s,
+    )
+    waited_ms = max(0, turn.now_ms - call.arrived_at_ms)
+    turn.say(facts.CallAnswered(call.id, call.hotline, "", call.agent, waited_ms))
+    if call.record_wanted:
+        name = f"calls/{call.id}"
+        turn.change_call(call.id, recording=name)
+        turn.do(commands.RecordOutbound(call.id, turn.cause, ids.snoop(call.id), name))
+
+
+def carried(turn: Turn, call: Call) -> None:
+    """The trunk did its work."""
+    leaving.succeeded(turn, call)
+
+
+def ended(turn: Turn, call: Call, event: OutboundEnded) -> None:
+    """The dial path reports how it ended."""
+    result, cause = _OUTCOME.get(event.status, ("failed", "failed"))
+    if event.status == "ANSWER" and call.answered_at_ms is None:
+        answered_at_ms = max(call.arrived_at_ms, turn.now_ms - 1000 * max(0, event.answered_s))
+        call = turn.change_call(call.id, answered_at_ms=answered_at_ms)
+    if event.status in TRUNK_STATUS and call.answered_at_ms is None and call.reason != "no_trunk":
+        leaving.failed(turn, call, event.status, event.cause)
+    _over(turn, turn.change_call(call.id, result=result), cause)
+
+
+def gone(turn: Turn, call: Call, event: CallGone) -> None:
+    """The agent's channel is gone and no report came."""
+    _over(turn, turn.change_call(call.id, result=call.result or "missed"), "agent")
+
+
+def vanished(turn: Turn, call: Call) -> None:
+    """The agent's channel ended while nobody told us."""
+    gone(turn, call, CallGone(call.id))
+
+
+def lost(turn: Turn, call: Call) -> None:
+    """Asterisk no longer has the agent's channel."""
+    _over(turn, turn.change_call(call.id, result=call.result or "failed"), "pbx_lost")
+
+
+def _over(turn: Turn, call: Call, cause: str) -> None:
+    agent = turn.world.agents.get(call.agent)
+    if agent is not None and agent.phase is AgentPhase.DIALING and agent.call == call.id:
+        agents.free(turn, agent.name)
+        if call.answered_at_ms is not None:
+            agents.rest(turn, agent.name, call.wrap_up_s)
+    ending.finish(turn, turn.change_call(call.id, end_cause=call.end_cause or cause))
+
+
+def phone_channel(turn: Turn, event: PhoneChannel) -> bool:
+    """A message about a channel on a phone; whether it is an outbound call of ours."""
+    call = turn.world.calls.get(event.channel)
+    if call is None or call.direction != "outbound":
+        return False
+    if event.state == "up":
+        channel_up(turn, call)
+    elif event.state == "gone":
+        gone(turn, call, CallGone(call.id, event.cause, event.tech_cause))
+    return True
+
+
+# -- an inbound call sent on to a phone number -----------------------------------------------------------------------
+
+
+def forward_failed(turn: Turn, call: Call, event: LegGone) -> None:
+    """The leg to the outside phone is gone before it was answered."""
+    trunk_failed = event.tech_cause in _TRUNK_TECH or (event.tech_cause is None and event.cause in (34, 38, 41, 42, 27))
+    call = turn.change_call(call.id, leg="", key_until_ms=None)
+    if trunk_failed:
+        leaving.failed(turn, call, "CONGESTION", event.cause)
+        ways.forward_next(turn, turn.world.calls[call.id])
+    else:
+        ending.hang_up(turn, call, "callee")

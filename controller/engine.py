@@ -1,0 +1,306 @@
+"""The heart: one writer, one queue.
+
+    inbox -> step -> commit -> publish -> release
+
+Events wait in the inbox; the writer takes what is there, lets the core decide on each, writes all of it in one
+transaction, publishes the facts, answers whoever asked, and only then releases the commands. When the books do not
+answer within `COMMIT_LIMIT_S` the engine is degraded: it routes from memory, keeps the turns it owes and catches up.
+There are no timers: the writer sleeps until the next event or the nearest deadline of the world.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from controller.core import codec
+from controller.core.answer import Answer
+from controller.core.commands import Command
+from controller.core.events import ClockMoved, Event, SnapshotTaken, Ticked
+from controller.core.facts import CallEnded
+from controller.core.step import Step, step
+from controller.core.world import World
+from controller.errors import LedgerError
+from controller.feed import Feed
+from controller.journal import Journal
+from controller.ports import Clock, Ledger, Line, Said, Turn
+
+BATCH_MAX = 256
+COMMIT_LIMIT_S = 0.25
+OWED_MAX = 10_000
+HELD_MAX = 50_000
+CLOCK_STEP_MS = 1_000
+RETRY_S = 0.5
+BROKEN_PAUSE_S = 1.0
+STORY_MAX = 2_000
+
+
+class Meter:
+    """What the engine tells the metrics room; the default does nothing."""
+
+    def step(self, event: str, seconds: float) -> None:
+        """One step took so long."""
+
+    def commit(self, seconds: float, turns: int) -> None:
+        """One commit took so long."""
+
+    def degraded(self, on: bool, owed: int) -> None:
+        """The engine is, or is no longer, routing without its books."""
+
+    def odd(self, why: str) -> None:
+        """A step broke or met something unforeseen."""
+
+
+@dataclass(slots=True)
+class _Item:
+    event: Event
+    answer: asyncio.Future[Answer] | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one round of steps left to be written, said, answered and done."""
+
+    turns: list[Turn] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    answers: list[tuple[asyncio.Future[Answer], Answer]] = field(default_factory=list)
+
+
+class Engine:
+    """The one writer. `release` takes the commands of a turn once it is on the books."""
+
+    def __init__(
+        self,
+        world: World,
+        ledger: Ledger,
+        clock: Clock,
+        release: Callable[[Sequence[Command]], None],
+        journal: Journal,
+        last_seq: int = 0,
+        meter: Meter | None = None,
+    ) -> None:
+        self.world = world
+        self.feed = Feed(last_seq)
+        self.ready_parts: dict[str, str] = {"asterisk": "connecting", "database": "ok", "agi": "down"}
+        self.degraded = False
+        self._ledger = ledger
+        self._clock = clock
+        self._release = release
+        self._journal = journal
+        self._meter = meter or Meter()
+        self._inbox: deque[_Item] = deque()
+        self._held: deque[Event] | None = deque()
+        self._held_lost = False
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._seq = last_seq
+        self._owed: deque[Turn] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._offset_ms = clock.now_ms() - _monotonic_ms()
+        self._stories = {call: list(lines) for call, lines in journal.stories(world.calls).items()}
+        self.owed_lost = 0
+
+    # -- the door --------------------------------------------------------------------------------------------------
+
+    def tell(self, event: Event) -> None:
+        """Put an event into the inbox; never blocks."""
+        self._inbox.append(_Item(event))
+        self._wake.set()
+
+    def hear(self, event: Event) -> None:
+        """The event stream speaks: held back while a snapshot is under way, so that it is seen first."""
+        if self._held is None:
+            self.tell(event)
+        elif len(self._held) < HELD_MAX:
+            self._held.append(event)
+        else:
+            self._held_lost = True
+
+    async def ask(self, event: Event) -> Answer:
+        """Put an event into the inbox and wait until it is decided and written down."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._inbox.append(_Item(event, answer))
+        self._wake.set()
+        return await answer
+
+    def hold(self) -> None:
+        """From now on keep back what the event stream says: a snapshot will be taken."""
+        if self._held is None:
+            self._held = deque()
+
+    def resume(self, snapshot: SnapshotTaken) -> bool:
+        """Let the snapshot in, then what was held back. False when too much was held: take another snapshot."""
+        held, self._held = self._held or deque(), None
+        lost, self._held_lost = self._held_lost, False
+        self.tell(snapshot)
+        for event in held:
+            self.tell(event)
+        return not lost
+
+    def story(self, call: str) -> tuple[Line, ...]:
+        """What has happened to a live call so far."""
+        return tuple(self._stories.get(call, ()))
+
+    @property
+    def owed(self) -> int:
+        """Turns not yet on the books."""
+        return len(self._owed)
+
+    # -- the writer --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Take turns until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._inbox or self._is_due():
+                await self._turn()
+            self._set_timer()
+
+    async def _turn(self) -> None:
+        now_ms = self._clock.now_ms()
+        batch = _Batch()
+        self._watch_clock(now_ms, batch)
+        if not self._inbox:
+            if self._step(_Item(Ticked()), now_ms, batch).broken:
+                await asyncio.sleep(BROKEN_PAUSE_S)
+        for _ in range(min(len(self._inbox), BATCH_MAX)):
+            self._step(self._inbox.popleft(), now_ms, batch)
+        self._journal.write(batch.lines)
+        if batch.turns:
+            await self._commit(batch.turns)
+        for said in batch.said:
+            self.feed.publish(said)
+        self._release(batch.commands)
+        for waiting, answer in batch.answers:
+            if not waiting.done():
+                waiting.set_result(answer)
+
+    def _step(self, item: _Item, now_ms: int, batch: _Batch) -> Step:
+        began = time.perf_counter()
+        done = step(self.world, item.event, now_ms)
+        self._meter.step(type(item.event).__name__, time.perf_counter() - began)
+        if done.broken:
+            self._meter.odd(done.broken)
+        self._tell_story(item.event, done, now_ms, batch)
+        if item.answer is not None:
+            batch.answers.append((item.answer, done.answer))
+        batch.commands.extend(done.commands)
+        if done.changes or done.facts:
+            said = tuple(self._number(fact, now_ms) for fact in done.facts)
+            batch.said.extend(said)
+            batch.turns.append(Turn(now_ms, done.changes, said, self._told(done)))
+        return done
+
+    def _number(self, fact: object, now_ms: int) -> Said:
+        self._seq += 1
+        return Said(self._seq, now_ms, fact)  # type: ignore[arg-type]  # facts of a step are Facts
+
+    def _tell_story(self, event: Event, done: Step, now_ms: int, batch: _Batch) -> None:
+        lines: list[Line] = []
+        if not isinstance(event, (Ticked, SnapshotTaken)) and type(event).__name__ != "SetupChanged":
+            lines.append(_line(now_ms, "event", event, done.cause))
+        lines.extend(_line(now_ms, "fact", fact, done.cause) for fact in done.facts)
+        lines.extend(_line(now_ms, "command", command, done.cause) for command in done.commands)
+        for line in lines:
+            if line.call and (line.call in self.world.calls or line.call in self._stories or _ends(done, line.call)):
+                story = self._stories.setdefault(line.call, [])
+                if len(story) < STORY_MAX:
+                    story.append(line)
+        batch.lines.extend(lines)
+
+    def _told(self, done: Step) -> tuple[tuple[str, tuple[Line, ...]], ...]:
+        ended = [fact.call for fact in done.facts if isinstance(fact, CallEnded)]
+        return tuple((call, tuple(self._stories.pop(call, ()))) for call in ended)
+
+    # -- the books ---------------------------------------------------------------------------------------------------
+
+    async def _commit(self, turns: list[Turn]) -> None:
+        for turn in turns:
+            if len(self._owed) >= OWED_MAX:
+                self._owed.popleft()
+                self.owed_lost += 1
+            self._owed.append(turn)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        if self.degraded:
+            self._meter.degraded(True, len(self._owed))
+            return
+        done, _ = await asyncio.wait({self._writing}, timeout=COMMIT_LIMIT_S)
+        if not done:
+            self._degrade(True)
+
+    async def _write(self) -> None:
+        """Write what is owed, again and again until nothing is."""
+        try:
+            while self._owed:
+                turns = list(self._owed)
+                began = time.perf_counter()
+                try:
+                    await self._ledger.commit(turns)
+                except LedgerError:
+                    self._degrade(True)
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                self._meter.commit(time.perf_counter() - began, len(turns))
+                for turn in turns:
+                    if self._owed and self._owed[0] is turn:
+                        self._owed.popleft()
+            self._degrade(False)
+        finally:
+            self._writing = None
+
+    def _degrade(self, on: bool) -> None:
+        if on is not self.degraded:
+            self.degraded = on
+            self.ready_parts["database"] = "degraded" if on else "ok"
+        self._meter.degraded(on, len(self._owed))
+
+    async def close(self, limit_s: float) -> None:
+        """Write what is still owed, at most so long."""
+        if self._writing is not None:
+            await asyncio.wait({self._writing}, timeout=limit_s)
+        self._journal.close()
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _is_due(self) -> bool:
+        at_ms = self.world.next_due_ms()
+        return at_ms is not None and at_ms <= self._clock.now_ms()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at_ms = self.world.next_due_ms()
+        if at_ms is not None:
+            delay_s = max(0.0, (at_ms - self._clock.now_ms()) / 1000)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake.set)
+
+    def _watch_clock(self, now_ms: int, batch: _Batch) -> None:
+        offset_ms = now_ms - _monotonic_ms()
+        delta_ms = offset_ms - self._offset_ms
+        self._offset_ms = offset_ms
+        if abs(delta_ms) >= CLOCK_STEP_MS:
+            self._step(_Item(ClockMoved(delta_ms)), now_ms, batch)
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _line(now_ms: int, kind: str, value: object, cause: str) -> Line:
+    body = codec.encode(value)
+    name = str(body.pop("type"))
+    call = str(body.pop("call", "") or "")
+    body.pop("cause", None)
+    return Line(now_ms, call, kind, name, cause, body)
+
+
+def _ends(done: Step, call: str) -> bool:
+    return any(isinstance(fact, CallEnded) and fact.call == call for fact in done.facts)
