@@ -1,0 +1,1 @@
+"""The door to Asterisk: what it tells becomes events, what the engine wants becomes requests."""
