@@ -6,6 +6,8 @@ ringing included. `talk_time`: a talk lasts longer than the hotline's limit. Nei
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from controller.core import commands, facts
 from controller.core.model import Alert, Call
 from controller.core.turn import Turn
@@ -30,7 +32,7 @@ def _raise(turn: Turn, call: Call, kind: str, limit_s: int) -> None:
         return
     turn.put(alert)
     turn.say(facts.AlertRaised(alert.id, kind, call.id, call.hotline, call.queue, call.agent, limit_s))
-    turn.do(commands.RingBell(call.id, turn.cause, alert.id, "raised"))
+    turn.do(commands.RingBell(call.id, turn.cause, alert, "raised"))
 
 
 def clear(turn: Turn, call: str, kind: str) -> None:
@@ -40,7 +42,7 @@ def clear(turn: Turn, call: str, kind: str) -> None:
         return
     turn.remove("alert", alert.id)
     turn.say(facts.AlertCleared(alert.id, kind, call))
-    turn.do(commands.RingBell(call, turn.cause, alert.id, "cleared"))
+    turn.do(commands.RingBell(call, turn.cause, replace(alert, cleared_at_ms=turn.now_ms), "cleared"))
 
 
 def clear_all(turn: Turn, call: str) -> None:

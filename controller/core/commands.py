@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.core.model import Attempt
+from controller.core.model import Alert, Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class RingBell:
 
     call: str
     cause: str
-    alert: str
+    alert: Alert
     change: str
 
 
