@@ -1,0 +1,1 @@
+"""The cellar: the books of the controller in SQLite or PostgreSQL. The only room that knows SQL."""

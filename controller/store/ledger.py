@@ -1,0 +1,152 @@
+"""The books the engine writes: what it owes is written in one transaction a commit, and read again at the next start.
+
+Everything has a key, so a commit may be repeated after an unknown outcome. One commit is under way at a time; when its
+answer is late the caller gets LedgerError after `COMMIT_LIMIT_S`, and the next commit first sees that one end.
+
+Whoever commits first after a start takes the lead: a controller that led before is refused from then on
+(LeadLostError), so that a zombie cannot write an old world over the new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final, get_args
+
+from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from controller import setup_file
+from controller.core import codec
+from controller.core.model import Entity, Pbx, key_of
+from controller.errors import LedgerError
+from controller.ports import Clock, Loaded, Turn
+from controller.store import schema
+from controller.store.db import Database
+from controller.store.postgres_writer import PostgresWriter
+from controller.store.setup_repo import Parse, latest, setup_of
+from controller.store.sqlite_writer import SqliteWriter
+from controller.store.tables import LIVE_SCHEMA, facts, live, live_quarantine
+
+COMMIT_LIMIT_S: Final = 3.0
+"""The longest a commit keeps its caller: a little more than SQLite waits for another writer."""
+LOAD_LIMIT_S: Final = 4.5
+REASON_MAX: Final = 200
+_ENTITIES: Final[tuple[type, ...]] = get_args(Entity)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A live row that could not be read, and why."""
+
+    kind: str
+    id: str
+    schema: int
+    body: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"live row {self.kind} {self.id}: {self.reason}"
+
+
+class SqlLedger:
+    """`ports.Ledger` on SQLite or PostgreSQL. The database must have been migrated (`db.migrate`)."""
+
+    def __init__(self, database: Database, clock: Clock, parse: Parse = setup_file.parse) -> None:
+        self._database = database
+        self._clock = clock
+        self._parse = parse
+        holder = secrets.token_hex(8)
+        self._writer = (
+            SqliteWriter(database, holder) if database.sqlite else PostgresWriter(database, holder, COMMIT_LIMIT_S)
+        )
+        self._pending: asyncio.Future[None] | None = None
+
+    async def commit(self, turns: Sequence[Turn]) -> None:
+        """Write these turns; LedgerError when it failed, or when the database is silent and the outcome unknown."""
+        if self._pending is not None:
+            await self._wait(self._pending)
+        self._pending = self._writer.write(tuple(turns))
+        await self._wait(self._pending)
+        self._pending.result()
+
+    async def load(self) -> Loaded:
+        """Read everything a start needs; rows that cannot be read are set aside and named."""
+        with self._database.errors():
+            async with asyncio.timeout(LOAD_LIMIT_S):
+                return await self._load()
+
+    async def close(self) -> None:
+        """Let the last commit end, then close its connection (not the database's pool)."""
+        with suppress(LedgerError):
+            if self._pending is not None:
+                await self._wait(self._pending)
+        await self._writer.close()
+
+    async def _wait(self, pending: asyncio.Future[None]) -> None:
+        """Wait for a commit to end, well or not. It goes on when we give up, or are cancelled, before it ends."""
+        if pending.done():
+            return
+        try:
+            await asyncio.wait((pending,), timeout=COMMIT_LIMIT_S)
+        finally:
+            if not pending.done():
+                pending.add_done_callback(_forget)
+        if not pending.done():
+            raise LedgerError(f"{self._database.name}: no answer in time")
+
+    async def _load(self) -> Loaded:
+        async with self._database.reading() as connection:
+            if not schema.is_current(await connection.run_sync(schema.revision)):
+                raise LedgerError(f"{self._database.name} is not up to date: run `tongdai migrate`")
+            stored = await latest(connection)
+            last_seq = await connection.scalar(select(func.max(facts.c.seq)))
+            rows = (await connection.execute(select(live).order_by(live.c.kind, live.c.id))).all()
+        read = [_read(row) for row in rows]
+        unread = [found for found in read if isinstance(found, _Unread)]
+        if unread:
+            await self._quarantine(unread)
+        entities = tuple(found for found in read if not isinstance(found, _Unread))
+        return Loaded(
+            setup=setup_of(stored, self._parse),
+            entities=entities,
+            last_seq=last_seq or 0,
+            boot=next((row.boot for row in entities if isinstance(row, Pbx)), ""),
+            quarantined=tuple(str(found) for found in unread),
+        )
+
+    async def _quarantine(self, unread: Sequence[_Unread]) -> None:
+        """Move rows out of the way of the next start, where a person can look at them."""
+        at_ms = self._clock.now_ms()
+        async with self._database.writing() as connection:
+            for row in unread:
+                await _set_aside(connection, row, at_ms)
+
+
+async def _set_aside(connection: AsyncConnection, row: _Unread, at_ms: int) -> None:
+    columns = {name: getattr(row, name) for name in _Unread.__slots__}
+    await connection.execute(insert(live_quarantine), {"at_ms": at_ms, **columns})
+    await connection.execute(delete(live).where(live.c.kind == row.kind, live.c.id == row.id))
+
+
+def _read(row: Row[Any]) -> Entity | _Unread:
+    """Read one live row; whatever is wrong with it concerns this row only."""
+    unread = _Unread(row.kind, row.id, row.schema, row.body, "holds something else")
+    if row.schema > LIVE_SCHEMA:
+        return replace(unread, reason=f"written by a newer program (schema {row.schema})")
+    try:
+        entity: Entity = codec.loads(row.body)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return replace(unread, reason=" ".join(str(error).split())[:REASON_MAX])
+    if not isinstance(entity, _ENTITIES) or key_of(entity) != (row.kind, row.id):
+        return unread
+    return entity
+
+
+def _forget(done: asyncio.Future[None]) -> None:
+    """Look at the outcome of a commit nobody waits for any more, so that asyncio does not complain."""
+    if not done.cancelled():
+        done.exception()
