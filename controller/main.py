@@ -1,0 +1,347 @@
+"""The hall: builds every room, opens the doors in order, closes them in order.
+
+Start: books, world, telephone, side door (FastAGI), parlour (HTTP). The dial path is open before Asterisk is looked
+at, and readiness is told only when all of it is there. Stop: doors first, then what is under way, then the books.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from controller import log, setup_file
+from controller.agi.scripts import Dialogues
+from controller.agi.server import Server as AgiServer
+from controller.ari.link import LinkState
+from controller.ari.telephone import AriTelephone
+from controller.clock import SystemClock
+from controller.core import trunks
+from controller.core.commands import RingBell
+from controller.core.events import LinkLost, SetupChanged
+from controller.core.setup import Setup
+from controller.core.world import World
+from controller.effects import Effects
+from controller.engine import Engine
+from controller.errors import LeadLostError, LedgerError, SettingsError, TelephoneError, TongdaiError
+from controller.journal import Journal
+from controller.lab.render import write_generated
+from controller.metrics import Metrics
+from controller.notify import WebhookBell
+from controller.settings import Settings
+from controller.store import audit
+from controller.store.db import Database, migrate
+from controller.store.history import History
+from controller.store.ledger import SqlLedger
+from controller.store.numbers import Numbers
+from controller.store.setup_repo import SetupRepo
+from controller.store.tokens import Tokens
+from controller.web.app import create_app
+from controller.web.deps import Deps
+from controller.web.server import listen
+from controller.web.server import serve as serve_http
+
+AUDIT_S = 30.0
+AUDIT_MARGIN_MS = 2_000
+SETUP_POLL_S = 1.0
+SNAPSHOT_RETRY_S = 0.2
+DRAIN_S = 4.0
+EXIT_OK, EXIT_USAGE, EXIT_LEAD_LOST = 0, 2, 75
+RELOADED = ("res_pjsip.so", "pbx_config.so")
+
+
+async def serve(settings: Settings) -> int:
+    """Run the daemon until it is told to stop; returns the exit code of the process."""
+    log.configure(settings.log.level, settings.log.format)
+    try:
+        house = await House.build(settings)
+    except (LedgerError, SettingsError, TelephoneError) as error:
+        sys.stderr.write(f"tongdai: {error}\n")
+        return EXIT_USAGE
+    return await house.live()
+
+
+@dataclass
+class House:
+    """Every room, and the work that belongs to none of them."""
+
+    settings: Settings
+    clock: SystemClock
+    database: Database
+    ledger: SqlLedger
+    setups: SetupRepo
+    numbers: Numbers
+    engine: Engine
+    effects: Effects
+    telephone: AriTelephone
+    dialogues: Dialogues
+    bell: WebhookBell
+    metrics: Metrics
+    code: int = EXIT_OK
+
+    def __post_init__(self) -> None:
+        self._log = structlog.get_logger("main")
+        self._over = asyncio.Event()
+        self._changing = asyncio.Lock()
+        self._syncing: asyncio.Task[None] | None = None
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    async def build(cls, settings: Settings) -> House:
+        """Open the books and put the rooms together; nothing listens yet."""
+        clock = SystemClock()
+        await migrate(settings.database.url)
+        database = Database(settings.database.url)
+        numbers = Numbers(database)
+        ledger = SqlLedger(database, clock)
+        loaded = await ledger.load()
+        for row in loaded.quarantined:
+            structlog.get_logger("store").error("row set aside", row=row)
+        setup = await numbers.completed(loaded.setup)
+        world = World(setup, loaded.entities)
+        journal = Journal(Path(settings.journal.dir), settings.journal.days, settings.journal.max_mb)
+        bell = WebhookBell()
+        telephone = AriTelephone(settings.ari)
+        metrics = Metrics()
+        later: list[Engine] = []
+        effects = Effects(
+            telephone,
+            tell=lambda event: later[0].tell(event),
+            ring=lambda command: _ring(bell, later[0], command),
+            count=metrics.command,
+        )
+        engine = Engine(world, ledger, clock, effects.release, journal, loaded.last_seq, metrics.meter)
+        later.append(engine)
+        dialogues = Dialogues(engine, lambda: engine.world.setup, numbers.look_up)
+        effects.dial_path = dialogues
+        return cls(
+            settings=settings,
+            clock=clock,
+            database=database,
+            ledger=ledger,
+            setups=SetupRepo(database, clock),
+            numbers=numbers,
+            engine=engine,
+            effects=effects,
+            telephone=telephone,
+            dialogues=dialogues,
+            bell=bell,
+            metrics=metrics,
+        )
+
+    def deps(self) -> Deps:
+        """What the parlour may use."""
+        return Deps(
+            engine=self.engine,
+            history=History(self.database),
+            tokens=Tokens(self.database, self.clock),
+            setups=self.setups,
+            apply_setup=self.apply,
+            parse_setup=setup_file.parse,
+            explain=self.explain,
+            audit=self.write_audit,
+            metrics=self.metrics.registry,
+            clock=self.clock,
+        )
+
+    # -- living ------------------------------------------------------------------------------------------------------
+
+    async def live(self) -> int:
+        """Open the doors, work until told to stop, close the doors."""
+        agi = AgiServer(self.dialogues.scripts, meter=self.metrics.agi)
+        try:
+            listener = listen(self.settings.http.bind)
+            await agi.start(self.settings.agi.bind.host, self.settings.agi.bind.port)
+        except (OSError, SettingsError) as error:
+            sys.stderr.write(f"tongdai: {error}\n")
+            return EXIT_USAGE
+        self.engine.ready_parts["agi"] = "ok"
+        self.metrics.watch(self.engine, self.bell)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, self._over.set)
+        work: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
+            self.engine.run,
+            lambda: serve_http(create_app(self.deps(), self.settings.http), listener),
+            lambda: self.telephone.run_link(self.engine.hear, self.on_link),
+            self.audit_calls,
+            self.watch_setup,
+            self.bell.run,
+        )
+        await self._begin_setup()
+        tasks = [asyncio.create_task(self._guard(job)) for job in work]
+        await self._over.wait()
+        await self._close(agi, tasks)
+        return self.code
+
+    async def _begin_setup(self) -> None:
+        self.engine.tell(SetupChanged(self.engine.world.setup))
+        self._generate(self.engine.world.setup)
+
+    async def _guard(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await job()
+        except LeadLostError as error:
+            self._lose_lead(str(error))
+        except Exception:
+            self._log.exception("a room broke down: stopping, so that a fresh start can reconcile")
+            self.code = 1
+            self._over.set()
+
+    def _lose_lead(self, why: str) -> None:
+        self.effects.fence()
+        self._log.error("another controller leads", why=why)
+        self.code = EXIT_LEAD_LOST
+        self._over.set()
+
+    async def _close(self, agi: AgiServer, tasks: list[asyncio.Task[None]]) -> None:
+        await agi.close()
+        self.engine.ready_parts["agi"] = "down"
+        await self.effects.drain(DRAIN_S / 2)
+        for task in tasks[1:]:
+            task.cancel()
+        await asyncio.wait(tasks[1:], timeout=DRAIN_S)
+        tasks[0].cancel()
+        await self.engine.close(DRAIN_S / 2)
+        with contextlib.suppress(TongdaiError, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self.telephone.close()
+                await self.bell.close()
+        await self.ledger.close()
+        await self.database.close()
+
+    # -- the link ----------------------------------------------------------------------------------------------------
+
+    def on_link(self, state: LinkState) -> None:
+        """The event stream came, is there, or went."""
+        match state:
+            case LinkState.SYNCING:
+                self.engine.hold()
+                self._syncing = asyncio.create_task(self._guard(self._synchronise))
+            case LinkState.LOST:
+                if self._syncing is not None:
+                    self._syncing.cancel()
+                self.engine.ready_parts["asterisk"] = "lost"
+                self.engine.tell(LinkLost())
+            case LinkState.REPLACED:
+                self._lose_lead("the ARI application was taken over")
+            case _:
+                pass
+
+    async def _synchronise(self) -> None:
+        while True:
+            try:
+                await self._watch_phones(self.engine.world.setup)
+                snapshot = await self.telephone.snapshot()
+            except TelephoneError as error:
+                self._log.warning("no snapshot yet", why=str(error))
+                await asyncio.sleep(SNAPSHOT_RETRY_S)
+                continue
+            if self.engine.resume(snapshot):
+                break
+            self.engine.hold()
+        self.telephone.synced()
+        self.engine.ready_parts["asterisk"] = "live"
+
+    async def _watch_phones(self, setup: Setup) -> None:
+        await self.telephone.watch_phones(tuple(row.endpoint for row in setup.agents if row.endpoint))
+
+    async def audit_calls(self) -> None:
+        """Every so often look at everything Asterisk has, beside the calls."""
+        while True:
+            await asyncio.sleep(AUDIT_S)
+            await self._look()
+
+    async def _look(self) -> None:
+        if self.engine.ready_parts["asterisk"] != "live":
+            return
+        asked_at_ms = self.clock.now_ms() - AUDIT_MARGIN_MS
+        try:
+            snapshot = await self.telephone.snapshot()
+        except TelephoneError as error:
+            self._log.warning("audit left out", why=str(error))
+            return
+        self.engine.hear(replace(snapshot, asked_at_ms=asked_at_ms))
+
+    # -- the setup ---------------------------------------------------------------------------------------------------
+
+    async def apply(self, text: str, seen_version: int | None, by: str) -> int:
+        """Put a setup in force: on the books first, then here."""
+        async with self._changing:
+            version = await self.setups.put(text, seen_version, by)
+            await self._take_over(text, version)
+        return version
+
+    async def watch_setup(self) -> None:
+        """Notice a setup or number table that somebody else put on the books."""
+        while True:
+            await asyncio.sleep(SETUP_POLL_S)
+            try:
+                async with self._changing:
+                    stored = await self.setups.current()
+                    if stored.version != self.engine.world.setup.version:
+                        await self._take_over(stored.text, stored.version)
+                    elif await self.numbers.changed():
+                        await self._take_over(stored.text, stored.version)
+            except TongdaiError as error:
+                self._log.warning("setup not looked at", why=str(error))
+
+    async def _take_over(self, text: str, version: int) -> None:
+        parsed = setup_file.parse(text, "setup", self.clock.now_ms())
+        setup = await self.numbers.completed(replace(parsed, version=version))
+        before = self.engine.world.setup
+        await self.engine.ask(SetupChanged(setup))
+        await self._generate_and_reload(setup)
+        if [row.endpoint for row in before.agents] != [row.endpoint for row in setup.agents]:
+            with contextlib.suppress(TelephoneError):
+                await self._watch_phones(setup)
+        await self._look()
+
+    def _generate(self, setup: Setup) -> bool:
+        folder = self.settings.asterisk.generated_dir
+        return bool(folder and write_generated(setup, Path(folder)))
+
+    async def _generate_and_reload(self, setup: Setup) -> None:
+        """Hotlines are exact extensions: Asterisk reads them anew; calls and registrations stay (docs/dialplan.md)."""
+        try:
+            if self._generate(setup):
+                for module in RELOADED:
+                    await self.telephone.reload(module)
+        except (OSError, TelephoneError) as error:
+            self._log.error("Asterisk has not read the new setup", why=str(error))
+
+    # -- what the parlour asks -----------------------------------------------------------------------------------------
+
+    async def explain(self, to: str, via: str, agent: str) -> trunks.Decision:
+        """Decide as the dial path would, and change nothing."""
+        ported, source = await self.numbers.look_up(to)
+        world = self.engine.world
+        return trunks.decide(
+            trunks.Question(
+                setup=world.setup,
+                agent=agent,
+                dialled=to,
+                via=via,
+                ported=ported,
+                ported_source=source,
+                trunks=world.trunks,
+                hotlines=world.hotlines,
+                now_ms=self.clock.now_ms(),
+                salt=f"explain/{to}",
+            )
+        )
+
+    async def write_audit(self, who: str, action: str, what: str, new: str) -> None:
+        """One row in the books of who changed what."""
+        await audit.record(self.database, self.clock.now_ms(), audit.Entry(who, action, what, new=new))
+
+
+def _ring(bell: WebhookBell, engine: Engine, command: RingBell) -> None:
+    bell.ring(command.alert, command.change, engine.world.setup)

@@ -1,0 +1,170 @@
+"""The writer: write down, then speak; late books; deadlines; snapshots before what was held."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from controller.clock import SystemClock
+from controller.core.commands import Command, RingAgent
+from controller.core.events import AgentStatusAsked, CallArrived, EndpointSeen, SetupChanged, SnapshotTaken
+from controller.core.setup import AgentSetup, Group, Hotline, Queue, QueueGroup, Setup
+from controller.core.world import World
+from controller.engine import COMMIT_LIMIT_S, Engine
+from controller.errors import LedgerError
+from controller.journal import Journal
+from controller.ports import Loaded, Turn
+
+pytestmark = pytest.mark.pure
+
+HOTLINE = "+842473001001"
+SETUP = Setup(
+    hotlines=(Hotline(HOTLINE, queue="sales"),),
+    queues=(Queue("sales", (QueueGroup("sales"),), ring_time=3),),
+    groups=(Group("sales"),),
+    agents=(AgentSetup("an", ("sales",), endpoint="an"),),
+)
+
+
+class Books:
+    """A ledger whose commits wait for `open`, or fail while `broken`."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.broken = False
+
+    async def load(self) -> Loaded:
+        return Loaded(SETUP)
+
+    async def commit(self, turns: Sequence[Turn]) -> None:
+        await self.open.wait()
+        if self.broken:
+            raise LedgerError("database is locked")
+        self.turns.extend(turns)
+
+
+class Rig:
+    """An engine on its own, with what it released and when."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.books = Books()
+        self.released: list[Command] = []
+        self.engine = Engine(World(SETUP), self.books, SystemClock(), self.released.extend, Journal(folder))
+
+    async def ready(self) -> None:
+        self.engine.tell(SetupChanged(SETUP))
+        self.engine.resume(SnapshotTaken("boot", endpoints=(EndpointSeen("an", True),)))
+        assert (await self.engine.ask(AgentStatusAsked("an", "available"))).ok
+
+    @property
+    def rings(self) -> list[Command]:
+        return [command for command in self.released if isinstance(command, RingAgent)]
+
+
+@asynccontextmanager
+async def running(folder: Path | None = None) -> AsyncIterator[Rig]:
+    rig = Rig(folder)
+    task = asyncio.create_task(rig.engine.run())
+    await rig.ready()
+    try:
+        yield rig
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await rig.engine.close(1.0)
+
+
+async def until(true: object, limit_s: float = 3.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not true():  # type: ignore[operator]  # a predicate
+            await asyncio.sleep(0.005)
+
+
+async def test_nothing_is_spoken_before_it_is_written_down() -> None:
+    async with running() as rig:
+        rig.books.open.clear()
+        seen = rig.engine.feed.last_seq
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await asyncio.sleep(COMMIT_LIMIT_S / 3)
+        assert rig.released == []
+        assert rig.engine.feed.last_seq == seen
+        rig.books.open.set()
+        await until(lambda: rig.rings)
+        written = [said.fact for turn in rig.books.turns for said in turn.facts]
+        assert [said.fact for said in rig.engine.feed.since(0)] == written
+
+
+async def test_no_call_waits_for_the_books_longer_than_the_limit() -> None:
+    async with running() as rig:
+        rig.books.open.clear()
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await until(lambda: rig.rings)
+        assert rig.engine.degraded
+        assert rig.engine.ready_parts["database"] == "degraded"
+        rig.books.open.set()
+        await until(lambda: not rig.engine.degraded)
+        assert rig.engine.owed == 0
+        assert any(change.kind == "call" for turn in rig.books.turns for change in turn.changes)
+
+
+async def test_turns_that_failed_are_written_once_and_in_order_later() -> None:
+    async with running() as rig:
+        rig.books.broken = True
+        for n in range(3):
+            rig.engine.hear(CallArrived(f"1.{n}", HOTLINE, "0967"))
+        await until(lambda: rig.engine.degraded)
+        rig.books.broken = False
+        await until(lambda: not rig.engine.degraded)
+        seqs = [said.seq for turn in rig.books.turns for said in turn.facts]
+        assert seqs == sorted(set(seqs))
+        assert seqs[-1] == rig.engine.feed.last_seq
+
+
+async def test_a_deadline_wakes_the_engine() -> None:
+    async with running() as rig:
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await until(lambda: rig.rings)
+        await until(lambda: not rig.engine.world.calls["1.1"].offers, limit_s=4.0)
+        assert rig.engine.world.agents["an"].phase == "releasing"
+
+
+async def test_the_snapshot_is_seen_before_what_was_held() -> None:
+    async with running() as rig:
+        rig.engine.hold()
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await asyncio.sleep(0.02)
+        assert "1.1" not in rig.engine.world.calls
+        assert rig.engine.resume(SnapshotTaken("boot", endpoints=(EndpointSeen("an", True),)))
+        await until(lambda: "1.1" in rig.engine.world.calls)
+
+
+async def test_the_story_of_a_call_tells_event_facts_and_commands_with_their_cause(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await until(lambda: rig.rings)
+        story = rig.engine.story("1.1")
+        assert [line.name for line in story if line.kind == "event"] == ["CallArrived"]
+        assert {"CallQueued", "CallOffered"} <= {line.name for line in story if line.kind == "fact"}
+        assert {"Answer", "RingAgent"} <= {line.name for line in story if line.kind == "command"}
+        assert len({line.cause for line in story}) == 1
+    again = Engine(
+        World(SETUP, rig.engine.world.entities()), Books(), SystemClock(), lambda _commands: None, Journal(tmp_path)
+    )
+    assert again.story("1.1") == story
+
+
+async def test_a_question_is_answered_after_the_commit() -> None:
+    async with running() as rig:
+        before = len(rig.books.turns)
+        answer = await rig.engine.ask(AgentStatusAsked("an", "not_ready", "lunch", "supervisor"))
+        assert answer.ok
+        assert len(rig.books.turns) == before + 1
+        refused = await rig.engine.ask(AgentStatusAsked("nobody", "available"))
+        assert refused.code == "not_found"
