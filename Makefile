@@ -1,0 +1,39 @@
+# Two commands on a fresh machine: `make run` shows it working, `make test` proves it. Everything else is a part of one of them.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+DEMO ?= 1
+TEST ?= 0
+# What the tests found missing on the machine stands here.
+WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
+
+.PHONY: help setup run test check bench sim clean
+
+help: ## these lines
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+setup: ## environment in .venv, Asterisk in .asterisk (TEST=1: test tools too); quick when nothing is missing
+	@TEST=$(TEST) scripts/setup.sh
+
+run: setup ## Asterisk, daemon, phones and two calls on loopback; stays up until Ctrl-C (DEMO=0: without phones and calls)
+	@exec $(BIN)/tongdai lab --dir var/lab --setup examples/setup.toml $(if $(filter 0,$(DEMO)),--no-demo)
+
+test: ## everything: checks, then every test, those against a real Asterisk included
+	@TEST=1 scripts/setup.sh
+	@scripts/test.sh
+
+check: setup ## lint, format, types, imports
+	@scripts/check.sh
+
+bench: ## measures the machine it runs on
+	@TEST=1 scripts/setup.sh
+	@$(WITH_TOOLS) scripts/bench.sh
+
+sim: setup ## hours of simulated calls with faults (SEEDS, HOURS)
+	@scripts/sim.sh
+
+clean: ## removes what setup and runs have made
+	rm -rf .venv .venv-* .asterisk .asterisk.tmp .tools .tools.tmp var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
