@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# SIPp and PostgreSQL stand here when the machine has none of its own (`make setup TEST=1`).
+TOOLS = Path(__file__).parents[1] / ".tools/bin"
+os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
 
 CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live"})
 
