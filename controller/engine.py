@@ -166,9 +166,8 @@ class Engine:
         now_ms = self._clock.now_ms()
         batch = _Batch()
         self._watch_clock(now_ms, batch)
-        if not self._inbox:
-            if self._step(_Item(Ticked()), now_ms, batch).broken:
-                await asyncio.sleep(BROKEN_PAUSE_S)
+        if not self._inbox and self._step(_Item(Ticked()), now_ms, batch).broken:
+            await asyncio.sleep(BROKEN_PAUSE_S)
         for _ in range(min(len(self._inbox), BATCH_MAX)):
             self._step(self._inbox.popleft(), now_ms, batch)
         self._journal.write(batch.lines)

@@ -114,7 +114,7 @@ class House:
         later: list[Engine] = []
         effects = Effects(
             telephone,
-            tell=lambda event: later[0].tell(event),
+            tell=lambda event: later[0].tell(event),  # noqa: PLW0108  # the engine is built after its effects
             ring=lambda command: _ring(bell, later[0], command),
             count=metrics.command,
         )
@@ -190,7 +190,7 @@ class House:
             await job()
         except LeadLostError as error:
             self._lose_lead(str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001  # the process ends and is started again: nothing is swallowed
             self._log.exception("a room broke down: stopping, so that a fresh start can reconcile")
             self.code = 1
             self._over.set()
@@ -286,9 +286,7 @@ class House:
             try:
                 async with self._changing:
                     stored = await self.setups.current()
-                    if stored.version != self.engine.world.setup.version:
-                        await self._take_over(stored.text, stored.version)
-                    elif await self.numbers.changed():
+                    if stored.version != self.engine.world.setup.version or await self.numbers.changed():
                         await self._take_over(stored.text, stored.version)
             except TongdaiError as error:
                 self._log.warning("setup not looked at", why=str(error))

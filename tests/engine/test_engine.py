@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -81,9 +81,9 @@ async def running(folder: Path | None = None) -> AsyncIterator[Rig]:
         await rig.engine.close(1.0)
 
 
-async def until(true: object, limit_s: float = 3.0) -> None:
+async def until(true: Callable[[], object], limit_s: float = 3.0) -> None:
     async with asyncio.timeout(limit_s):
-        while not true():  # type: ignore[operator]  # a predicate
+        while not true():  # noqa: ASYNC110  # the world signals nobody
             await asyncio.sleep(0.005)
 
 
