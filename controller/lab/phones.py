@@ -31,10 +31,11 @@ class SippError(TongdaiError):
 
 
 def find_sipp() -> str:
-    """Return SIPp's path; SippError says how to get it."""
-    found = shutil.which("sipp")
+    """Return SIPp's path: the machine's, or the one setup unpacked; SippError says how to get it."""
+    unpacked = Path(__file__).resolve().parents[2] / ".tools" / "bin"
+    found = shutil.which("sipp") or shutil.which("sipp", path=unpacked)
     if found is None:
-        raise SippError("sipp is not installed: `make setup` does it (Debian: apt-get install sip-tester)")
+        raise SippError("sipp is not here: `make setup TEST=1` unpacks it (Debian's package is sip-tester)")
     return found
 
 

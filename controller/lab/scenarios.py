@@ -41,7 +41,8 @@ class Taking:
 class Calling:
     """What a caller does: dial, talk, press keys by INFO (`keys`: milliseconds before each, and the key), hang up.
 
-    `give_up_ms` limits the wait for an answer (CANCEL); `talk_ms` the talk (BYE).
+    `give_up_ms` limits the wait for an answer (CANCEL); `talk_ms` the talk (BYE). `digest`: Asterisk will ask who we
+    are, as it asks agents, and SIPp's `-au` and `-ap` say it.
     """
 
     number: str
@@ -51,6 +52,7 @@ class Calling:
     talk_ms: int = NEVER_MS
     keys: tuple[tuple[int, str], ...] = ()
     tone: str = ""
+    digest: bool = False
 
 
 def taking(rule: Taking) -> str:
@@ -74,17 +76,28 @@ def taking(rule: Taking) -> str:
 
 def calling(rule: Calling) -> str:
     """The scenario of a caller."""
-    invite = _INVITE.format(number=rule.number, shown=rule.shown, name=f'"{rule.name}" ' if rule.name else "")
+    said = {"number": rule.number, "shown": rule.shown, "name": f'"{rule.name}" ' if rule.name else ""}
+    invite = _INVITE.format(**said, nth=1, auth="")
+    last = 2 if rule.digest else 1
     limit: dict[str, object] = {"timeout": rule.give_up_ms, "ontimeout": "cancel"}
-    parts = [_send(invite, retrans=True), *(_response(status, optional=True, **limit) for status in (100, 180, 183))]
+    parts = [_send(invite, retrans=True)]
+    if rule.digest:
+        again = _INVITE.format(**said, nth=2, auth="[authentication]\n")
+        parts += [_response(401, auth=True), _send(_SAME.format(nth=1, method="ACK")), _send(again, retrans=True)]
+    parts += [_response(status, optional=True, **limit) for status in (100, 180, 183)]
     parts += [_response(status, optional=True, next_="refused", **limit) for status in REFUSALS]
     parts += [_response(OK, rrs=True, **limit), _send(_IN_DIALOG.format(method="ACK")), _speak(rule.tone)]
     for wait_ms, key in rule.keys:
         parts += [f'<pause milliseconds="{wait_ms}"/>', _send(_INFO.format(key=key), retrans=True), _response(OK)]
     parts += [_recv("BYE", timeout=rule.talk_ms, ontimeout="bye"), _send(_reply("200 OK", ours=False)), _jump("end")]
     parts += [_label("bye"), _send(_IN_DIALOG.format(method="BYE"), retrans=True), _response(OK, next_="end")]
-    parts += [_label("cancel"), _send(_SAME.format(method="CANCEL"), retrans=True), _response(OK), _response(487)]
-    return _scenario([*parts, _label("refused"), _send(_SAME.format(method="ACK")), _label("end")])
+    parts += [
+        _label("cancel"),
+        _send(_SAME.format(nth=last, method="CANCEL"), retrans=True),
+        _response(OK),
+        _response(487),
+    ]
+    return _scenario([*parts, _label("refused"), _send(_SAME.format(nth=last, method="ACK")), _label("end")])
 
 
 def registering(expires_s: int) -> str:
@@ -105,7 +118,7 @@ Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 From: {name}<sip:{shown}@[local_ip]>;tag=[pid]c[call_number]
 To: <sip:{number}@[remote_ip]:[remote_port]>
 Call-ID: [call_id]
-CSeq: 1 INVITE
+CSeq: {nth} INVITE
 Contact: <sip:{shown}@[local_ip]:[local_port]>
 Max-Forwards: 70
 Content-Type: application/sdp
@@ -120,7 +133,7 @@ _SAME = """{method} [last_Request_URI] SIP/2.0
 [last_From:]
 [last_To:]
 [last_Call-ID:]
-CSeq: 1 {method}
+CSeq: {nth} {method}
 Max-Forwards: 70
 Content-Length: 0"""
 
