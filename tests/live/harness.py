@@ -1,0 +1,222 @@
+"""A call centre for one test: the running lab, its HTTP interface, and people with phones.
+
+Everything waits with a deadline and asks every 20 ms; nothing sleeps and hopes. What a test leaves behind is looked
+for after it: a channel or a bridge in Asterisk is a failure of the test that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+POLL_S = 0.02
+START_S = 90.0
+STOP_S = 20.0
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+def free_base() -> int:
+    """A port base whose four ports, trunk ports and RTP range nobody uses."""
+    for base in range(20000 + os.getpid() % 500 * 20, 31000, 20):
+        if all(_is_free(base + n, kind) for n in range(8) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
+            return base
+    raise AssertionError("no free ports for a lab")
+
+
+def _is_free(port: int, kind: int) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@dataclass
+class Lab:
+    """One `tongdai lab` in a process of its own, as a person starts it."""
+
+    directory: Path
+    base: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def start(cls, directory: Path, setup: str) -> Lab:
+        lab = cls(directory, free_base())
+        directory.mkdir(parents=True, exist_ok=True)
+        setup_file = directory / "setup.toml"
+        setup_file.write_text(lab.filled(setup), encoding="utf-8")
+        command = [sys.executable, "-m", "controller", "lab", "--dir", str(directory), "--setup", str(setup_file)]
+        command += ["--port-base", str(lab.base), "--no-demo"]
+        with (directory / "lab.out").open("wb") as out:
+            lab.process = subprocess.Popen(
+                command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        lab._wait_ready()
+        return lab
+
+    @property
+    def info(self) -> Json:
+        return json.loads((self.directory / "lab.json").read_text())
+
+    @property
+    def sip(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.base)
+
+    @property
+    def trunk_port(self) -> int:
+        return self.base + 4
+
+    def filled(self, setup: str) -> str:
+        """A setup with the ports of this lab."""
+        return setup.replace("@TRUNK@", str(self.trunk_port))
+
+    def pid(self, name: str) -> int:
+        return int(self.info["pids"][name])
+
+    def kill(self, name: str) -> int:
+        """`kill -9` the daemon or Asterisk; the pid that died."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    @contextmanager
+    def without_daemon(self) -> Any:
+        """Keep the daemon dead: its supervisor is stopped in mid-step while it is."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+        self.kill("daemon")
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
+
+    async def ready(self, api: Api, seconds: float = 10.0) -> None:
+        """Wait until the daemon that is there now serves calls."""
+
+        async def ask() -> bool:
+            try:
+                return (await api.http.get("/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await until(ask, "the daemon is ready", seconds)
+
+    async def ari(self, path: str, method: str = "GET", **params: str) -> Any:
+        """Ask Asterisk itself."""
+        info = self.info
+        who = (info["ari_user"], info["ari_password"])
+        async with httpx.AsyncClient(auth=who, timeout=5.0, trust_env=False) as http:
+            response = await http.request(method, f"{info['ari'].removesuffix('/ari')}/ari/{path}", params=params)
+        assert response.is_success, f"{path}: {response.status_code} {response.text}"
+        return response.json() if response.content else None
+
+    async def ring_by_hand(self, user: str) -> str:
+        """Let Asterisk ring a phone without the controller having any part in it; the channel's id."""
+        channel = await self.ari(
+            "channels", "POST", endpoint=f"PJSIP/{user}", context="default", extension="s", timeout="30"
+        )
+        return str(channel["id"])
+
+    async def drop(self, channel: str) -> None:
+        """Hang up a channel of Asterisk."""
+        await self.ari(f"channels/{channel}", "DELETE")
+
+    def stop(self) -> None:
+        assert self.process is not None
+        pids = list(self.info["pids"].values())
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(STOP_S)
+        assert code == 0, self.output()
+        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()], "the lab left a process behind"
+
+    def output(self) -> str:
+        parts = [*sorted(self.directory.glob("*.out")), *sorted(self.directory.glob("*.log"))]
+        return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in parts)
+
+    def _wait_ready(self) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + START_S
+        while not (self.directory / "lab.json").exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                raise AssertionError(f"the lab did not start\n{self.output()}")
+            time.sleep(POLL_S)
+
+
+class Api:
+    """The HTTP interface, asked as an administrator."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        info = lab.info
+        head = {"Authorization": f"Bearer {info['admin_token']}"}
+        self.http = httpx.AsyncClient(base_url=info["http"], headers=head, timeout=5.0, trust_env=False)
+
+    async def get(self, path: str, **params: Any) -> Any:
+        response = await self.http.get(path, params=params)
+        assert response.status_code == 200, f"{path}: {response.status_code} {response.text}"
+        return response.json()
+
+    async def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        return await self.http.request(method, path, json=body)
+
+    async def agent(self, name: str) -> Json:
+        return await self.get(f"/api/v1/agents/{name}")
+
+    async def status(self, name: str, status: str, reason: str = "") -> httpx.Response:
+        body = {"status": status, **({"reason": reason} if reason else {})}
+        return await self.send("PUT", f"/api/v1/agents/{name}/status", body)
+
+    async def calls(self, state: str = "live", **params: Any) -> list[Json]:
+        return (await self.get("/api/v1/calls", state=state, **params))["items"]
+
+    async def call(self, call: str) -> Json:
+        return await self.get(f"/api/v1/calls/{call}")
+
+    async def story(self, call: str) -> list[Json]:
+        found = await self.get(f"/api/v1/calls/{call}/story")
+        return found["items"] if isinstance(found, dict) else found
+
+    async def queue(self, name: str) -> Json:
+        found = await self.get("/api/v1/queues")
+        return next(row for row in found["items"] if row["name"] == name)
+
+    async def alerts(self, state: str = "open") -> list[Json]:
+        return (await self.get("/api/v1/alerts", state=state))["items"]
+
+
+async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = 5.0) -> T:
+    """Ask again and again until the answer is true; AssertionError names what never came, and the last answer."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        found = await ask()
+        if found:
+            return found
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what} (last answer: {found!r})")
+        await asyncio.sleep(POLL_S)
+
+
+async def soon(event: asyncio.Event, what: str, seconds: float = 5.0) -> None:
+    """Wait for a moment of a call."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        raise AssertionError(f"not within {seconds} s: {what}") from None

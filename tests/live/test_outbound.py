@@ -1,0 +1,245 @@
+"""An agent just dials: which trunk carries it, whose number is shown, what is refused, and who still gets out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from controller.lab.sipcall import Rule, SipCall
+from controller.lab.softphone import Softphone
+from tests.live.floor import CARRIERS, Floor
+from tests.live.harness import Json, soon, until
+from tests.live.setups import hotline, queue, table, whole
+
+pytestmark = pytest.mark.live
+
+BY_VIETTEL, BY_MOBI, BY_VINA, GROUPED, RESTING = (f"+84247300105{n}" for n in range(5))
+VIRTUAL = "19001059"
+OUT = {"queue": "sales", "outbound": True}
+SETUP = whole(
+    hotline(BY_VIETTEL, **OUT),
+    hotline(BY_MOBI, **OUT | {"trunk": "mobifone"}),
+    hotline(BY_VINA, **OUT | {"trunk": "vinaphone", "outbound_groups": ["backup"]}),
+    hotline(GROUPED, **OUT | {"outbound_groups": ["backup"]}),
+    hotline(RESTING, **OUT | {"trunk": "mobifone", "wrap_up": 2, "outbound_groups": ["resting"]}),
+    table("hotline", {"number": VIRTUAL, "kind": "virtual", "queue": "sales"}),
+    table("adaptive", {"name": "auto", "fallback": BY_MOBI}),
+    table("adaptive", {"name": "narrow", "fallback": BY_VINA}),
+    table("ported", {"number": "0912345679", "carrier": "viettel"}),
+    table("blocked", {"number": "0967000999", "scopes": ["outbound"]}),
+    queue("sales", "team"),
+    groups={"team": ("a1", "a2", "a3", "a4"), "backup": ("a5",), "resting": ("a6",)},
+    agents={
+        "a1": {"outbound_with": "auto"},
+        "a2": {"outbound_with": BY_VIETTEL},
+        "a3": {"outbound_with": "narrow"},
+        "a4": {"outbound_with": GROUPED},
+        "a6": {"outbound_with": RESTING},
+    },
+)
+
+
+@pytest.fixture
+async def switches(floor: Floor) -> dict[str, Softphone]:
+    """Every operator's switch, answering."""
+    return {name: floor.carrier(name) for name in CARRIERS}
+
+
+async def _dial(floor: Floor, agent: str, number: str) -> SipCall:
+    phone = await floor.desk(agent)
+    return phone.dial(number)
+
+
+async def _history(floor: Floor, seconds: float = 5.0, **fields: Any) -> Json:
+    """The newest outbound call in the history, once it has these fields."""
+
+    async def ask() -> Json | None:
+        if any(row["direction"] == "outbound" for row in await floor.api.calls()):
+            return None
+        rows = [row for row in await floor.api.calls("ended") if row["direction"] == "outbound"]
+        return rows[0] if rows and all(rows[0][key] == want for key, want in fields.items()) else None
+
+    return await until(ask, f"an outbound call with {fields}", seconds)
+
+
+def _shown(leg: SipCall) -> str:
+    return leg.caller.lstrip("+0").removeprefix("84")
+
+
+@pytest.mark.parametrize(
+    ("agent", "dialled", "switch", "shown", "source"),
+    [
+        pytest.param("a1", "0967000111", "viettel", BY_VIETTEL, "prefix", id="own-carrier"),
+        pytest.param("a1", "0901000111", "mobifone", BY_MOBI, "prefix", id="another-carrier"),
+        pytest.param("a1", "0912345679", "viettel", BY_VIETTEL, "ported", id="ported"),
+        pytest.param("a1", "0281112223", "mobifone", BY_MOBI, "unknown", id="unknown-by-fallback"),
+        pytest.param("a2", "0901000111", "viettel", BY_VIETTEL, "prefix", id="explicit-hotline"),
+    ],
+)
+async def test_the_right_trunk_shows_the_right_number(
+    floor: Floor, switches: dict[str, Softphone], agent: str, dialled: str, switch: str, shown: str, source: str
+) -> None:
+    hotline_asked = {"a1": "auto", "a2": BY_VIETTEL}[agent]
+    asked = {"to": dialled, "agent": agent, "hotline": hotline_asked}
+    explained = await floor.api.get("/api/v1/outbound/explain", **asked)
+    call = await _dial(floor, agent, dialled)
+    leg = await switches[switch].next_call()
+    await soon(call.up, "the callee talks")
+    assert leg.invite.target.partition("@")[0].removeprefix("sip:").endswith(dialled[1:])
+    assert _shown(leg) == shown.removeprefix("+84")
+    await call.hangup()
+    row = await _history(floor, result="answered")
+    assert (row["trunk"], row["hotline"], row["agent"]) == (switch, shown, agent)
+    first = explained["attempts"][0]
+    assert (explained["allowed"], first["trunk"], first["caller_id"]) == (True, switch, shown)
+    expected = {"ported": {"ported", "override"}}.get(source, {source})
+    assert explained["carrier_source"] in expected
+    assert not [name for name, other in switches.items() if name != switch and other.calls]
+
+
+async def test_a_fallback_that_is_not_usable_gives_way_to_any_that_is(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    call = await _dial(floor, "a3", "0281112223")
+    await soon(call.up, "the callee talks")
+    used = [name for name, switch in switches.items() if switch.calls]
+    assert len(used) == 1
+    assert used[0] in {"viettel", "mobifone"}, "a3 may not use the fallback on vinaphone"
+    await call.hangup()
+    await _history(floor, result="answered")
+
+
+async def test_the_next_trunk_is_tried_when_a_trunk_fails(floor: Floor, switches: dict[str, Softphone]) -> None:
+    switches["viettel"].rule = Rule(status=503)
+    call = await _dial(floor, "a2", "0967000222")
+    leg = await switches["spare"].next_call()
+    await soon(call.up, "the callee talks")
+    assert len(switches["viettel"].calls) == 1
+    assert _shown(leg) == BY_VIETTEL.removeprefix("+84")
+    await call.hangup()
+    row = await _history(floor, result="answered")
+    assert row["trunk"] == "spare"
+    failed = [line["body"]["trunk"] for line in await floor.api.story(row["id"]) if line["name"] == "TrunkFailed"]
+    assert failed == ["viettel"]
+
+
+@pytest.mark.parametrize("status", [486, 603])
+async def test_a_busy_callee_is_no_reason_for_another_trunk(
+    floor: Floor, switches: dict[str, Softphone], status: int
+) -> None:
+    switches["viettel"].rule = Rule(status=status)
+    call = await _dial(floor, "a2", "0967000333")
+    await soon(call.ended, "the agent is told", 8.0)
+    row = await _history(floor, 8.0)
+    assert row["result"] == "missed"
+    assert len(switches["viettel"].calls) == 1
+    assert not switches["spare"].calls
+
+
+async def test_a_callee_who_does_not_answer_until_the_agent_gives_up(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    switches["viettel"].rule = Rule(status=0)
+    call = await _dial(floor, "a2", "0967000444")
+    leg = await switches["viettel"].next_call()
+    await soon(call.ringing, "ringing is passed on")
+    await call.hangup()
+    await soon(leg.ended, "the callee's phone stops", 2.0)
+    assert (await _history(floor, result="missed"))["trunk"] == "viettel"
+
+
+@pytest.mark.parametrize(
+    ("agent", "dialled", "reason"),
+    [
+        pytest.param("a4", "0967000555", "not_permitted", id="group"),
+        pytest.param("a5", "0967000555", "not_permitted", id="no-number-of-their-own"),
+        pytest.param("a2", "0967000999", "blocked", id="blocked"),
+    ],
+)
+async def test_refused_calls_are_announced_and_leave_by_no_trunk(
+    floor: Floor, switches: dict[str, Softphone], agent: str, dialled: str, reason: str
+) -> None:
+    call = await _dial(floor, agent, dialled)
+
+    async def announced() -> bool:
+        return call.media.received > 10 or call.ended.is_set()
+
+    await until(announced, "an announcement")
+    await soon(call.ended, "the call ends by itself", 12.0)
+    assert call.media.received > 10, "an announcement was heard"
+    row = await _history(floor)
+    assert row["result"] in {"refused", "blocked"}
+    story = await floor.api.story(row["id"])
+    assert [line["body"]["reason"] for line in story if line["name"] == "OutboundBlocked"] == [reason]
+    assert not any(switch.calls for switch in switches.values())
+
+
+async def test_a_virtual_number_never_calls_out(floor: Floor) -> None:
+    found = await floor.api.get("/api/v1/outbound/explain", to="0967000111", hotline=VIRTUAL, agent="a1")
+    assert (found["allowed"], found["reason"], found["attempts"]) == (False, "virtual", [])
+
+
+async def test_the_rest_after_an_answered_outbound_call(floor: Floor, switches: dict[str, Softphone]) -> None:
+    call = await _dial(floor, "a6", "0901000666")
+    assert await switches["mobifone"].next_call()
+    await soon(call.up, "the callee talks")
+    await floor.state("a6", "talking")
+    await call.hangup()
+    loop = asyncio.get_running_loop()
+    await floor.state("a6", "wrap_up")
+    await floor.state("a6", "ready", 4.0)
+    assert 1.7 <= loop.time() - call.at["ended"] <= 2.7
+
+
+async def test_no_rest_after_an_outbound_call_nobody_answered(floor: Floor, switches: dict[str, Softphone]) -> None:
+    switches["mobifone"].rule = Rule(status=486)
+    call = await _dial(floor, "a6", "0901000777")
+    await soon(call.ended, "busy", 8.0)
+    await _history(floor)
+    await floor.state("a6", "ready", 0.5)
+
+
+async def test_an_agent_who_dials_is_busy_and_not_offered(floor: Floor, switches: dict[str, Softphone]) -> None:
+    switches["viettel"].rule = Rule(status=0)
+    call = await _dial(floor, "a2", "0967000888")
+    await floor.state("a2", "busy")
+    waiting = floor.dial(BY_VIETTEL)
+    await floor.live(state="waiting")
+    assert len(floor.phones["a2"].calls) == 1
+    await call.hangup()
+    await floor.live(state="talking", agent="a2")
+    await waiting.hangup()
+
+
+@pytest.mark.parametrize("dialled", ["0967000111&PJSIP/spare", "*99", "abc", "0967%26000111"])
+async def test_what_is_no_number_reaches_no_trunk(floor: Floor, switches: dict[str, Softphone], dialled: str) -> None:
+    call = await _dial(floor, "a2", dialled)
+    await soon(call.ended, "refused", 12.0)
+    for name, switch in switches.items():
+        assert not [leg for leg in switch.calls if "spare" in leg.invite.target], name
+    await asyncio.gather(*(leg.hangup() for switch in switches.values() for leg in switch.live()))
+
+
+async def test_emergency_numbers_need_nothing_of_ours(floor: Floor, switches: dict[str, Softphone]) -> None:
+    phone = await floor.desk("a2")
+    with floor.lab.without_daemon():
+        call = phone.dial("113")
+        await soon(call.up, "somebody helps", 8.0)
+        used = [switch for switch in switches.values() if switch.calls]
+        assert used[0].calls[0].invite.target.partition("@")[0] == "sip:113"
+        await call.hangup()
+    await floor.lab.ready(floor.api)
+
+
+async def test_an_ordinary_call_is_refused_while_the_daemon_is_away(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    phone = await floor.desk("a2")
+    with floor.lab.without_daemon():
+        call = phone.dial("0967000111")
+        await soon(call.ended, "announced and ended", 12.0)
+        assert call.media.received > 10, "an announcement was heard"
+        assert not any(switch.calls for switch in switches.values())
+    await floor.lab.ready(floor.api)

@@ -1,0 +1,186 @@
+"""The daemon dies, Asterisk dies: talkers talk, waiting callers keep their place, nobody is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from controller.lab.sipcall import Rule
+from tests.live.floor import CUSTOMER_HZ, SPEECH, Floor, agent_hz
+from tests.live.harness import soon, until
+from tests.live.setups import HOTLINE, hotline, queue, whole
+
+pytestmark = pytest.mark.live
+
+RESTING, BY_PHONE, BY_RING = "+842473001061", "+842473001062", "+842473001063"
+SETUP = whole(
+    hotline(queue="sales"),
+    hotline(RESTING, queue="resting"),
+    hotline(BY_PHONE, queue="sales", fallback={"phone": "0912345678"}),
+    hotline(BY_RING, queue="sales", fallback="ring"),
+    queue("sales", "team", ring_time=6, max_wait=120),
+    queue("resting", "team", wrap_up=5),
+    groups={"team": ("a1", "a2", "a3", "a4")},
+)
+BACK_S = 5.0
+
+
+async def _kill(floor: Floor) -> float:
+    """`kill -9` the daemon and wait until it serves again; how long that took."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    floor.lab.kill("daemon")
+    await floor.lab.ready(floor.api)
+    return loop.time() - began
+
+
+def _hears(call: Any, hz: int) -> Any:
+    async def ask() -> bool:
+        return call.media.level(hz, 0.3) > SPEECH
+
+    return ask
+
+
+async def test_talkers_still_talk(floor: Floor) -> None:
+    phone = await floor.desk("a1")
+    call, row = await floor.talk(HOTLINE)
+    leg = await phone.next_call()
+    before = (call.media.received, leg.media.received)
+    took = await _kill(floor)
+    assert took <= BACK_S
+    assert call.media.received - before[0] > took * 40, "50 packets a second, without a gap"
+    assert leg.media.received - before[1] > took * 40
+    await until(_hears(call, agent_hz("a1")), "the customer hears the agent")
+    await until(_hears(leg, CUSTOMER_HZ), "the agent hears the customer")
+    again = await floor.live(state="talking")
+    assert (again["id"], again["agent"], again["answered_at"]) == (row["id"], "a1", row["answered_at"])
+    assert (await floor.api.agent("a1"))["state"] == "talking"
+    await leg.hangup()
+    await soon(call.ended, "the call still ends as it should")
+    assert (await floor.ended())["result"] == "answered"
+
+
+async def test_waiting_callers_keep_their_order_and_their_time(floor: Floor) -> None:
+    await floor.desk("a1", status="not_ready")
+    numbers = [f"028100000{n}" for n in range(1, 5)]
+    calls = {}
+    for place, number in enumerate(numbers, 1):
+        calls[number] = floor.dial(HOTLINE, number)
+        await floor.live(number, state="waiting", position=place)
+    before = {row["caller"]: (row["position"], row["queued_at"]) for row in await floor.api.calls()}
+    await _kill(floor)
+    after = {row["caller"]: (row["position"], row["queued_at"]) for row in await floor.api.calls()}
+    assert after == before
+    assert not any(call.ended.is_set() for call in calls.values())
+    phone = await floor.desk("a1")
+    served = []
+    for _ in numbers:
+        leg = await phone.next_call()
+        await soon(leg.up, "answered")
+        served.append(leg.caller[-4:])
+        await leg.hangup()
+    assert served == [number[-4:] for number in numbers]
+
+
+async def test_a_rest_ends_when_it_should(floor: Floor) -> None:
+    phone = await floor.desk("a1")
+    call, _ = await floor.talk(RESTING)
+    await call.hangup()
+    resting = await floor.state("a1", "wrap_up")
+    await _kill(floor)
+    again = await floor.api.agent("a1")
+    assert (again["state"], again["wrap_up_until"]) == ("wrap_up", resting["wrap_up_until"])
+    waiting = floor.dial(RESTING, "0281000002")
+    await floor.live("0281000002", state="waiting")
+    await phone.next_call()
+    leg = await phone.next_call(7.0)
+    rested = leg.at["invite"] - call.at["ended"]
+    assert 4.8 <= rested <= 6.0, f"5 s, not {rested:.2f} s"
+    await waiting.hangup()
+
+
+async def test_a_ringing_offer_is_made_once(floor: Floor) -> None:
+    phone = await floor.desk("a1", rule=Rule(status=0))
+    call = floor.dial(HOTLINE)
+    leg = await phone.next_call()
+    await soon(leg.ringing, "the agent rings")
+    await _kill(floor)
+    assert len(phone.live()) <= 1, "nobody is offered twice"
+    if leg.ended.is_set():
+        leg = await phone.next_call(8.0)
+    await leg.answer()
+    row = await floor.live(state="talking")
+    assert row["agent"] == "a1"
+    assert len(phone.live()) == 1
+    await until(_hears(call, agent_hz("a1")), "the customer hears the agent")
+    await call.hangup()
+
+
+async def test_answering_and_leaving_while_the_daemon_is_away(floor: Floor) -> None:
+    phone = await floor.desk("a1", rule=Rule(status=0))
+    await floor.desk("a2", rule=Rule(status=0))
+    answered = floor.dial(HOTLINE, "0281000001")
+    leg = await phone.next_call()
+    gone = floor.dial(HOTLINE, "0281000002")
+    other = await floor.phones["a2"].next_call()
+    await asyncio.gather(soon(leg.ringing, "a1 rings"), soon(other.ringing, "a2 rings"))
+    with floor.lab.without_daemon():
+        await leg.answer()
+        await gone.hangup()
+    await floor.lab.ready(floor.api)
+    assert (await floor.ended("0281000002"))["result"] == "missed"
+    await soon(other.ended, "the orphan leg is hung up", 2.0)
+    row = await floor.live("0281000001", state="talking", seconds=8.0)
+    assert row["agent"] in {"a1", "a2"}
+    await answered.hangup()
+    await floor.ended("0281000001")
+    for name in ("a1", "a2"):
+        await floor.state(name, "ready")
+
+
+async def test_calls_that_arrive_meanwhile_take_the_fallback(floor: Floor) -> None:
+    viettel = floor.carrier("viettel")
+    await floor.desk("a1", "a2")
+    with floor.lab.without_daemon():
+        announced = floor.dial(HOTLINE, "0281000001")
+        await soon(announced.up, "an apology is heard")
+        by_phone = floor.dial(BY_PHONE, "0281000002")
+        leg = await viettel.next_call()
+        assert leg.invite.target.partition("@")[0].endswith("912345678")
+        by_ring = floor.dial(BY_RING, "0281000003")
+        await floor.phones["a1"].next_call()
+        await soon(by_ring.up, "an agent answers without the daemon")
+        await soon(announced.ended, "the apology ends", 15.0)
+        assert announced.media.received > 10
+    await floor.lab.ready(floor.api)
+    busy = [name for name in ("a1", "a2") if floor.phones[name].live()]
+    for name in busy:
+        await floor.state(name, "busy")
+    await by_phone.hangup()
+    await by_ring.hangup()
+    for name in busy:
+        await floor.state(name, "ready")
+
+
+async def test_after_a_restart_of_asterisk_every_call_is_lost_and_nobody_is_stuck(floor: Floor) -> None:
+    phone = await floor.desk("a1")
+    await floor.desk("a2", rule=Rule(status=0))
+    await floor.talk(HOTLINE, "0281000001")
+    floor.dial(HOTLINE, "0281000002")
+    await floor.live("0281000002", state="ringing")
+    floor.lab.kill("asterisk")
+    for number in ("0281000001", "0281000002"):
+        ended = await floor.ended(number, 10.0)
+        assert ended["end_cause"] == "pbx_lost"
+    await floor.lab.ready(floor.api)
+    for call in phone.live():
+        call.close()
+    for name in ("a1", "a2"):
+        floor.phones[name].rule = Rule()
+        await floor.phones[name].register()
+        await floor.state(name, "ready")
+    call, row = await floor.talk(HOTLINE, "0281000003")
+    assert row["agent"] in {"a1", "a2"}
+    await call.hangup()

@@ -1,0 +1,113 @@
+"""What is heard: both legs in the talk and in the recording, each on its own frequency, and music while waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from controller.lab import tone
+from tests.live.floor import CARRIER_HZ, CUSTOMER_HZ, SPEECH, Floor, agent_hz
+from tests.live.harness import Lab, soon, until
+from tests.live.setups import HOTLINE, hotline, queue, table, whole
+
+pytestmark = pytest.mark.live
+
+QUIET = "+842473001041"
+SETUP = whole(
+    hotline(queue="recorded", outbound=True, record_outbound=True),
+    hotline(QUIET, queue="quiet"),
+    queue("recorded", "team", record=True),
+    queue("quiet", "team"),
+    table("adaptive", {"name": "auto", "fallback": HOTLINE, "outbound": True, "record_outbound": True}),
+    groups={"team": ("a1", "a2")},
+    agents={"a1": {"outbound_with": HOTLINE}},
+)
+STRANGE_HZ = 3100  # nobody's tone: what noise there is shows here
+
+
+async def _file(lab: Lab, name: str) -> Path:
+    """The finished recording of this name."""
+
+    async def found() -> Path | None:
+        return next(
+            iter(sorted(lab.directory.rglob(f"{name}.wav")) or sorted(lab.directory.rglob(f"*{name}*.wav"))), None
+        )
+
+    return await until(found, f"a recording {name}")
+
+
+def _levels(path: Path, *hz: int) -> list[float]:
+    samples, rate = tone.read_wav(path)
+    return [tone.power_at(samples, one, rate) for one in hz]
+
+
+async def test_both_legs_are_in_the_talk_and_in_the_recording(floor: Floor) -> None:
+    phone = await floor.desk("a1")
+    call, row = await floor.talk(HOTLINE)
+    leg = await phone.next_call()
+    await asyncio.sleep(1.5)
+    assert call.media.level(agent_hz("a1")) > SPEECH
+    assert leg.media.level(CUSTOMER_HZ) > SPEECH
+    await call.hangup()
+    ended = await floor.ended()
+    assert ended["recording"]
+    customer, agent, nobody = _levels(
+        await _file(floor.lab, ended["recording"]), CUSTOMER_HZ, agent_hz("a1"), STRANGE_HZ
+    )
+    assert min(customer, agent) > SPEECH
+    assert nobody < SPEECH / 5
+    samples, rate = tone.read_wav(await _file(floor.lab, ended["recording"]))
+    assert 1.0 <= len(samples) / rate <= 4.0, "about as long as the talk"
+    assert row["id"] == ended["id"]
+
+
+async def test_a_queue_that_does_not_record_leaves_no_file(floor: Floor) -> None:
+    await floor.desk("a1")
+    call, _ = await floor.talk(QUIET)
+    before = list(floor.lab.directory.rglob("*.wav"))
+    await asyncio.sleep(0.3)
+    await call.hangup()
+    assert not (await floor.ended())["recording"]
+    assert list(floor.lab.directory.rglob("*.wav")) == before
+
+
+async def test_waiting_callers_hear_music_and_no_silence(floor: Floor) -> None:
+    await floor.desk("a1", status="not_ready")
+    call = floor.dial(HOTLINE)
+    await floor.live(state="waiting")
+
+    async def sound() -> bool:
+        samples = tone.decode(b"".join(list(call.media.heard)[-50:]))
+        return bool(samples) and max(map(abs, samples)) > 500
+
+    await until(sound, "music", 3.0)
+    await floor.desk("a1")
+    await soon(call.up, "answered")
+    await floor.live(state="talking")
+
+    async def agent_alone() -> bool:
+        return call.media.level(agent_hz("a1"), 0.5) > SPEECH
+
+    await until(agent_alone, "the agent, not the music")
+
+
+async def test_an_outbound_call_is_recorded_both_ways(floor: Floor) -> None:
+    viettel = floor.carrier("viettel")
+    phone = await floor.desk("a1")
+    call = phone.dial("0967000111")
+    leg = await viettel.next_call()
+    await soon(call.up, "the callee answers")
+    await asyncio.sleep(1.5)
+    assert call.media.level(CARRIER_HZ) > SPEECH
+    assert leg.media.level(agent_hz("a1")) > SPEECH
+    await call.hangup()
+
+    async def ended() -> dict | None:
+        return next((row for row in await floor.api.calls("ended") if row["direction"] == "outbound"), None)
+
+    row = await until(ended, "the outbound call in the history")
+    assert row["recording"]
+    callee, agent = _levels(await _file(floor.lab, row["recording"]), CARRIER_HZ, agent_hz("a1"))
+    assert min(callee, agent) > SPEECH
