@@ -21,7 +21,9 @@ TIERS = (0, 1)
 
 
 def match(turn: Turn) -> None:
-    """Offer waiting callers to free agents until nothing more fits."""
+    """Offer waiting callers to free agents until nothing more fits; not while Asterisk cannot be heard."""
+    if not turn.world.linked:
+        return
     cursors: dict[str, list[Place]] = {
         name: list(reversed(turn.world.hungry(name)[:LOOK_AHEAD_MAX]))
         for name in turn.touched

@@ -46,6 +46,10 @@ def taken(turn: Turn, event: SnapshotTaken) -> None:
         resuming=turn.world.resuming,
     )
     turn.world.resuming = False
+    if not turn.world.linked:
+        turn.world.linked = True
+        for queue in turn.setup.queues:
+            turn.touch(queue.name)
     if known.boot != event.boot:
         turn.put(Pbx(PBX, event.boot))
     for call in list(turn.world.calls.values()):
@@ -147,6 +151,8 @@ def _mend_agents(turn: Turn, event: SnapshotTaken, sight: _Sight) -> None:
             turn.change_agent(agent.name, foreign=foreign)
         if phone.reachable != now.reachable:
             turn.change_agent(agent.name, reachable=phone.reachable)
+        if phone.reachable and event.asked_at_ms is None:
+            turn.change_agent(agent.name, unreachable_until_ms=None)
 
 
 def _is_foreign(turn: Turn, channel: str) -> bool:

@@ -53,8 +53,10 @@ def step(world: World, event: events.Event, now_ms: int) -> Step:
 
 def _dispatch(turn: Turn, event: events.Event) -> Answer:
     match event:
-        case events.Ticked() | events.LinkLost():
+        case events.Ticked():
             return OK
+        case events.LinkLost():
+            turn.world.linked = False
         case events.CallArrived():
             calls.arrive(turn, event)
         case events.PhoneChanged():

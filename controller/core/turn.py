@@ -28,7 +28,7 @@ class Turn:
         self.touched: dict[str, None] = {}
         self.by = ""
         self._before: dict[tuple[str, str], Entity | None] = {}
-        self._undo_world = (world.setup, world.resuming)
+        self._undo_world = (world.setup, world.resuming, world.linked)
 
     @property
     def setup(self) -> Setup:
@@ -90,7 +90,7 @@ class Turn:
 
     def undo(self) -> None:
         """Put the world back as it was before this turn."""
-        setup, self.world.resuming = self._undo_world
+        setup, self.world.resuming, self.world.linked = self._undo_world
         if setup is not self.world.setup:
             self.world.install(setup)
         for (kind, name), before in self._before.items():

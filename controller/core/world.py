@@ -67,7 +67,8 @@ _T = TypeVar("_T", Place, Rank)
 class World:
     """All live entities with their indexes.
 
-    `steps` counts the steps taken; `resuming` is true until the first snapshot after a start.
+    `steps` counts the steps taken; `resuming` is true until the first snapshot after a start,
+    `linked` while Asterisk tells us what happens: nobody is rung while it does not.
     """
 
     def __init__(self, setup: Setup | None = None, entities: Iterable[Entity] = ()) -> None:
@@ -81,6 +82,7 @@ class World:
         self.pbx: dict[str, Pbx] = {}
         self.steps = 0
         self.resuming = True
+        self.linked = False
         self.day = self.day_zone = self.figures_day = ""
         self.day_from_ms = self.day_ends_ms = 0
         self.agent_of_leg: dict[str, str] = {}
