@@ -193,7 +193,7 @@ def _private_apt(home: Path) -> dict[str, str]:
     ):
         (home / name).mkdir(parents=True)
     (home / "status").touch()
-    mirror = os.environ.get("TONGDAI_DEBIAN_MIRROR", MIRROR)
+    mirror = os.environ.get("DEBIAN_MIRROR", MIRROR)
     (home / "etc/sources.list").write_text(f"deb [signed-by={_keyring(home)}] {mirror} {SUITE} main\n")
     settings = {
         "Dir::State": home / "state",
