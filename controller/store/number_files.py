@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import RowMapping
+
 from controller.core import numbers
 from controller.core.setup import Blocked
 from controller.errors import SetupError
@@ -93,7 +95,7 @@ def blocked_row(columns: Columns, country: str, _carriers: Mapping[str, str] | N
     }
 
 
-def blocked_of(row: Mapping[str, Any]) -> Blocked:
+def blocked_of(row: RowMapping) -> Blocked:
     """Turn an imported row into what the setup holds."""
     return Blocked(row["number"], tuple(row["scopes"].split(",")), bool(row["prefix"]), row["until_ms"])
 
@@ -119,9 +121,10 @@ def read(
                 report.add(f"{path.name}:{number}: wants a first line with the columns {', '.join(needed)}")
                 return
             continue
+        if len(fields) != len(heads):
+            report.add(f"{path.name}:{number}: has {len(fields)} columns, the first line names {len(heads)}")
+            continue
         try:
-            if len(fields) != len(heads):
-                raise LineError(f"has {len(fields)} columns, the first line names {len(heads)}")
             values = read_row(dict(zip(heads, fields, strict=True)), country, carriers)
         except LineError as error:
             report.add(f"{path.name}:{number}: {error}")

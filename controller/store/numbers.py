@@ -11,6 +11,7 @@ of imports changed.
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -120,7 +121,12 @@ class Numbers:
     async def completed(self, setup: Setup) -> Setup:
         """Return the setup with the imported blocked numbers in it, and take the ported ones into memory."""
         seen = await self._count()
-        rows = [row async for row in self.load_ported()]
+        digits, places, names = array("Q"), array("L"), dict[str, int]()
+        async for number, carrier in self.load_ported():
+            digits.append(int(number))
+            places.append(names.setdefault(carrier, len(names)))
+        carriers = list(names)
+        rows = ((f"+{number}", carriers[place]) for number, place in zip(digits, places, strict=True))
         try:
             table = await asyncio.to_thread(PortedTable.build, rows)
         except ValueError as error:
