@@ -106,6 +106,7 @@ class Pool:
         self._tls = tls
         self._size = size
         self._open = 0
+        self._closed = False
         self._idle: list[_Connection] = []
         self._queue: deque[asyncio.Future[None]] = deque()
 
@@ -141,12 +142,11 @@ class Pool:
                 self._give_back(connection)
 
     def close(self) -> None:
-        """Close what is idle; what is out closes when its reply has come or its limit is over."""
-        self._size = 0
-        for connection in self._idle:
-            connection.close()
-        self._open -= len(self._idle)
-        self._idle.clear()
+        """Close what is idle and begin nothing new; what is out closes when its reply has come or its limit is over."""
+        self._closed = True
+        self._drop_idle()
+        while self._queue:
+            self._wake_next()
 
     async def _once_more(self, request: bytes) -> Reply:
         self._drop_idle()
@@ -165,7 +165,9 @@ class Pool:
                     return connection
                 connection.close()
                 self._open -= 1
-            if self._open < max(1, self._size):
+            if self._closed:
+                raise NoReplyError("the connections to Asterisk were closed")
+            if self._open < self._size:
                 self._open += 1
                 return await self._connect()
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -192,7 +194,7 @@ class Pool:
         return connection
 
     def _give_back(self, connection: _Connection) -> None:
-        if connection.closed or self._size == 0:
+        if connection.closed or self._closed:
             connection.close()
             self._left()
             return

@@ -13,7 +13,7 @@ not passed on, and whatever is not understood becomes `Odd`, to be counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -128,10 +128,14 @@ class Ears:
         reader = READERS.get(a_text(message.get("type")))
         return (Odd("unknown_type"),) if reader is None else reader(self, message)
 
-    def adopt(self, callers: Iterable[str]) -> None:
-        """After a snapshot: these, and no others, are the callers Asterisk has."""
-        old = self.callers
-        self.callers = {channel: old.get(channel) or Caller() for channel in callers}
+    def adopt(self, seen: Collection[str], known_before: Collection[str]) -> None:
+        """After a snapshot: forget callers it did not show, unless they came after it was asked for; learn the rest."""
+        for channel in known_before:
+            if channel not in seen:
+                self.callers.pop(channel, None)
+        for channel in seen:
+            if channel not in self.callers:
+                self.note_caller(channel)
 
     def forget(self) -> None:
         """After a cut: what phones did meanwhile was not heard."""

@@ -1,0 +1,107 @@
+"""What our application is told about beyond its own channels: every caller to the very end, and the agents' phones.
+
+A caller's `ChannelDestroyed`, with the cause, comes only to those who subscribed to that channel; a phone's state and
+the channels others make on it only to those who subscribed to the endpoint (docs/asterisk-facts.md, part 2). All of it
+is lost with the socket unless the application happens to hold a channel, so after a connect everything is asked again.
+
+One unknown name refuses a whole request, hence: many names at once, and one by one when that is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+from controller.ari.client import RefusedError, reason_of
+from controller.ari.pool import Reply
+from controller.ari.requests import an_endpoint
+from controller.errors import TelephoneError
+
+ANY_OK: Final = range(200, 300)
+BATCH_MAX: Final = 30
+"""Names in one request: Asterisk refuses a URL of 9 kB, and a name takes up to 100 bytes."""
+
+CALLERS_MAX: Final = 10_000
+_UNKNOWN: Final = frozenset({404, 422})
+
+Ask = Callable[[str, dict[str, object]], Awaitable[Reply]]
+
+
+class Subscriptions:
+    """`unknown` are phones that were asked for and that Asterisk does not know."""
+
+    def __init__(self, app: str, ask: Ask) -> None:
+        self.unknown: tuple[str, ...] = ()
+        self._app = app
+        self._ask = ask
+        self._phones: dict[str, None] = {}
+        self._callers: asyncio.Queue[str] = asyncio.Queue(CALLERS_MAX)
+
+    def forget(self) -> None:
+        """The socket is new: nothing is subscribed."""
+        self._phones.clear()
+        while not self._callers.empty():
+            self._callers.get_nowait()
+
+    def caller(self, channel: str) -> None:
+        """Follow a caller to the end. Left out when too many wait: the next audit tells of that end as well."""
+        if not self._callers.full():
+            self._callers.put_nowait(f"channel:{channel}")
+
+    async def follow_callers(self) -> None:
+        """Subscribe callers as they come, those that came together in one request; never ends."""
+        while True:
+            batch = [await self._callers.get()]
+            while not self._callers.empty() and len(batch) < BATCH_MAX:
+                batch.append(self._callers.get_nowait())
+            try:
+                await self._subscribe(batch)
+            except TelephoneError:  # as above: the audit stands behind this
+                continue
+
+    async def watch(self, endpoints: Sequence[str]) -> None:
+        """Be told about these phones and no others; `unknown` names those that do not exist, the rest is watched."""
+        wanted = dict.fromkeys(name for name in endpoints if is_endpoint(name))
+        for name in [name for name in self._phones if name not in wanted]:
+            await self._ask("applications.unsubscribe", self._source([phone(name)]))
+            del self._phones[name]
+        lacking: list[str] = [name for name in endpoints if name not in wanted]
+        missing = [name for name in wanted if name not in self._phones]
+        for start in range(0, len(missing), BATCH_MAX):
+            batch = missing[start : start + BATCH_MAX]
+            refused = await self._subscribe([phone(name) for name in batch])
+            lacking += [name for name in batch if phone(name) in refused]
+            self._phones |= dict.fromkeys(name for name in batch if phone(name) not in refused)
+        self.unknown = tuple(lacking)
+
+    async def _subscribe(self, sources: Sequence[str]) -> frozenset[str]:
+        """Subscribe; returns the sources Asterisk does not know."""
+        reply = await self._ask("applications.subscribe", self._source(sources))
+        if reply.status in ANY_OK:
+            return frozenset()
+        if reply.status not in _UNKNOWN:
+            raise RefusedError("applications.subscribe", reply.status, reason_of(reply))
+        if len(sources) == 1:
+            return frozenset(sources)
+        found: frozenset[str] = frozenset()
+        for source in sources:
+            found |= await self._subscribe([source])
+        return found
+
+    def _source(self, sources: Iterable[str]) -> dict[str, object]:
+        return {"applicationName": self._app, "eventSource": list(sources)}
+
+
+def phone(endpoint: str) -> str:
+    """An endpoint as an event source."""
+    return f"endpoint:PJSIP/{endpoint}"
+
+
+def is_endpoint(name: str) -> bool:
+    """Whether this can be the name of an endpoint."""
+    try:
+        an_endpoint(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,296 @@
+"""Asterisk as the engine sees it: commands go in, events come out, and the link between them mends itself.
+
+`run_link` keeps the event stream open. Its reader waits for nothing but the socket: a reader that stops is cut off
+by Asterisk within 3 s and every new call fails (docs/asterisk-facts.md, A9). Whatever a message sets off besides, a
+subscription for a new caller or the end of a command's waiting, happens outside of it.
+
+After every connect: the socket first, then the owner is told `SYNCING` (hold events back, watch the phones, take a
+snapshot, call `synced`), because Asterisk replays nothing and what was missed must be looked up.
+
+Invariant: after `ApplicationReplaced` no request leaves this process. Asterisk does not close the old socket, and two
+controllers that both command would fight over every call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import aiohttp
+import structlog
+
+from controller.ari.client import (
+    AriClient,
+    RefusedError,
+    Stream,
+    StreamEndedError,
+    TooOldError,
+    reason_for,
+    reason_of,
+)
+from controller.ari.link import Link, LinkState, Turn
+from controller.ari.pool import Reply
+from controller.ari.requests import OPERATIONS, Ask, plan, undo
+from controller.ari.snapshot import Lists, read
+from controller.ari.subscriptions import ANY_OK, Subscriptions
+from controller.ari.waiters import Waiters, heard_within
+from controller.ari.wire import INBOUND, WANTED, Ears, Entered, Finished, Left, Notice, Odd, Replaced
+from controller.core.commands import Command
+from controller.core.events import CallArrived, SnapshotTaken
+from controller.errors import LeadLostError, TelephoneError
+from controller.ports import EventSink
+from controller.settings import Ari
+
+PING_EVERY_S: Final = 2.0
+"""How often Asterisk is asked for a pong, and how long it may take: a frozen peer is noticed within twice that."""
+
+GRACE_S: Final = 0.1
+RELOAD_LIMIT_S: Final = 10.0
+
+OnLink = Callable[[LinkState], None]
+
+_log = structlog.get_logger("ari")
+
+
+class AriTelephone:
+    """The telephone of `controller.ports`. `odd` counts messages that were not understood, by reason.
+
+    `latency_s` is how long Asterisk took to answer the last ping of the event stream.
+    """
+
+    def __init__(self, settings: Ari) -> None:
+        self.odd: dict[str, int] = {}
+        self.latency_s = 0.0
+        self._settings = settings
+        self._app = settings.app
+        self._link = Link()
+        self._ears = Ears(settings.app)
+        self._waiters = Waiters()
+        self._subscriptions = Subscriptions(settings.app, self._send)
+        self._client: AriClient | None = None
+        self._phones: tuple[str, ...] = ()
+        self._on_link: OnLink = lambda _: None
+        self._heard_at_s = 0.0
+        self._pinged_at_s = 0.0
+
+    @property
+    def state(self) -> LinkState:
+        """Where the link stands."""
+        return self._link.state
+
+    @property
+    def unknown_phones(self) -> tuple[str, ...]:
+        """Phones we were to watch and that Asterisk does not know."""
+        return self._subscriptions.unknown
+
+    # -- what the engine asks ----------------------------------------------------------------------------------------
+
+    async def run(self, command: Command) -> None:
+        """Carry out one command; TelephoneError or ValueError when it is not done, LeadLostError when we may not."""
+        try:
+            for ask in plan(command, self._app):
+                await self._carry_out(ask)
+        except TelephoneError:
+            for ask in undo(command):
+                with contextlib.suppress(TelephoneError, LeadLostError):
+                    await self._carry_out(ask)
+            raise
+
+    async def snapshot(self) -> SnapshotTaken:
+        """Everything Asterisk has now that concerns us; TelephoneError when it does not say."""
+        if self._subscriptions.unknown and self._link.is_open:
+            await self._subscriptions.watch(self._phones)
+        known_before = tuple(self._ears.callers)
+        replies = await asyncio.gather(
+            self._read("channels.list", {}),
+            self._read("bridges.list", {}),
+            self._read("applications.get", {"applicationName": self._app}),
+            self._read("endpoints.listByTech", {"tech": "PJSIP"}),
+            self._read("asterisk.getInfo", {"only": ["system", "status"]}),
+        )
+        snapshot = read(Lists(*replies), self._app, self._ears.phones)
+        callers = {channel.id for channel in snapshot.channels if channel.role == INBOUND}
+        self._ears.adopt(callers, known_before)
+        return snapshot
+
+    async def watch_phones(self, endpoints: Sequence[str]) -> None:
+        """Be told about these PJSIP endpoints and no others; those Asterisk does not know are in `unknown_phones`."""
+        self._phones = tuple(endpoints)
+        self._ears.phones = frozenset(endpoints)
+        if not self._link.is_open:
+            return
+        before = self.unknown_phones
+        await self._subscriptions.watch(self._phones)
+        if self.unknown_phones and self.unknown_phones != before:
+            _log.warning("phones that Asterisk does not know", endpoints=self.unknown_phones)
+
+    async def reload(self, module: str) -> None:
+        """Let Asterisk read a module's configuration anew; TelephoneError when it does not."""
+        reply = await self._send("asterisk.reloadModule", {"moduleName": module}, RELOAD_LIMIT_S)
+        if reply.status not in ANY_OK:
+            raise RefusedError("asterisk.reloadModule", reply.status, reason_of(reply))
+
+    # -- the link ----------------------------------------------------------------------------------------------------
+
+    async def run_link(self, sink: EventSink, on_link: OnLink) -> None:
+        """Keep the event stream open until cancelled; `on_link` hears of every change, at once and in order.
+
+        LeadLostError when another controller took our place, TooOldError when this Asterisk lacks what we need.
+        """
+        self._on_link = on_link
+        while True:
+            why = await self._live_once(sink)
+            if self._link.state is LinkState.REPLACED:
+                raise LeadLostError(f"another controller connected as {self._app}")
+            self._waiters.fail_all(why)
+            self._move(Turn.CUT)
+            pause_s = self._link.pause_s(random.random())  # noqa: S311  # jitter, not a secret
+            _log.warning("no link to Asterisk", why=why, again_in_s=round(pause_s, 2))
+            await asyncio.sleep(pause_s)
+            self._move(Turn.RETRIED)
+
+    def synced(self) -> None:
+        """The owner took a snapshot: from now on what is heard is the whole truth."""
+        self._move(Turn.SYNCED)
+
+    async def close(self) -> None:
+        """Close the connections for commands; the event stream ends with the task of `run_link`."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _live_once(self, sink: EventSink) -> str:
+        """One life of the link; returns why it ended."""
+        try:
+            stream = await self._open()
+        except TooOldError:
+            raise
+        except TelephoneError as wrong:
+            return str(wrong)
+        self._ears.forget()
+        self._subscriptions.forget()
+        self._move(Turn.OPENED)
+        works = (self._listen(stream, sink), self._keep_alive(stream), self._furnish())
+        tasks = [asyncio.create_task(work) for work in works]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return str(next(iter(done)).exception() or "it ended without a reason")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await stream.close()
+
+    async def _open(self) -> Stream:
+        if self._client is None:
+            client = AriClient(self._settings.url, self._settings.user, self._settings.password)
+            await client.describe(OPERATIONS)
+            self._client = client
+        return await self._client.listen(self._app)
+
+    async def _furnish(self) -> None:
+        """What a new socket needs and nobody waits for."""
+        allowed = [{"type": kind} for kind in WANTED]
+        body = {"applicationName": self._app, "filter": {"allowed": allowed, "disallowed": []}}
+        try:
+            reply = await self._send("applications.filter", body)
+            if reply.status not in ANY_OK:
+                _log.warning("events are not filtered", why=reason_of(reply))
+            if self._client is not None:
+                await self._client.http.pool.warm()
+        except TelephoneError as wrong:
+            _log.warning("events are not filtered", why=str(wrong))
+        await self._subscriptions.follow_callers()
+
+    async def _listen(self, stream: Stream, sink: EventSink) -> None:
+        now_s = asyncio.get_running_loop().time
+        hear = self._ears.hear
+        async for frame in stream.frames():
+            self._heard_at_s = now_s()
+            if frame is None:
+                self.latency_s = self._heard_at_s - self._pinged_at_s
+                continue
+            for item in hear(frame):
+                if isinstance(item, Notice):
+                    self._notice(item)
+                    continue
+                sink(item)
+                if isinstance(item, CallArrived):
+                    self._subscriptions.caller(item.call)
+
+    def _notice(self, notice: Notice) -> None:
+        match notice:
+            case Entered(channel):
+                self._waiters.happened("entered", channel)
+            case Finished(playback):
+                self._waiters.happened("finished", playback)
+            case Left(channel):
+                self._waiters.never("entered", channel, "the channel was gone before it could be used")
+            case Odd(why):
+                self.odd[why] = self.odd.get(why, 0) + 1
+            case Replaced():
+                self._move(Turn.REPLACED)
+                if self._client is not None:
+                    self._client.http.pool.close()
+                raise StreamEndedError("another controller took over")
+
+    async def _keep_alive(self, stream: Stream) -> None:
+        """Ask for pongs; after a freeze of our own process the pong may wait unread, so look twice."""
+        now_s = asyncio.get_running_loop().time
+        while True:
+            self._pinged_at_s = asked_at_s = now_s()
+            try:
+                await stream.ping()
+            except (aiohttp.ClientError, OSError) as wrong:
+                raise StreamEndedError(reason_for(wrong)) from None
+            await asyncio.sleep(PING_EVERY_S)
+            if self._heard_at_s < asked_at_s:
+                await asyncio.sleep(GRACE_S)
+            if self._heard_at_s < asked_at_s:
+                raise StreamEndedError(f"Asterisk has been silent for {PING_EVERY_S:g} s")
+
+    def _move(self, turn: Turn) -> None:
+        before, self._link = self._link, self._link.after(turn)
+        lost_before_open = self._link.state is LinkState.LOST and not before.is_open
+        if self._link.state is not before.state and not lost_before_open:
+            self._on_link(self._link.state)
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, ask: Ask) -> None:
+        if ask.wait is None:
+            await self._done(ask)
+            return
+        if not self._link.is_open:
+            raise TelephoneError("there is no event stream from Asterisk, and this command needs one")
+        with self._waiters.expect(ask.wait) as heard:
+            if await self._done(ask):
+                await heard_within(heard, ask.wait)
+
+    async def _done(self, ask: Ask) -> bool:
+        """Send; True when Asterisk agreed, False when the work was done already."""
+        reply = await self._send(ask.operation, ask.parameters)
+        if reply.status in ANY_OK:
+            return True
+        if reply.status in ask.done:
+            return False
+        raise RefusedError(ask.operation, reply.status, reason_of(reply))
+
+    async def _read(self, operation: str, parameters: Mapping[str, object]) -> object:
+        return await self._who().get(operation, parameters)
+
+    async def _send(self, operation: str, parameters: Mapping[str, object], limit_s: float | None = None) -> Reply:
+        client = self._who()
+        return await (
+            client.ask(operation, parameters) if limit_s is None else client.ask(operation, parameters, limit_s)
+        )
+
+    def _who(self) -> AriClient:
+        """The client, if we may still use it."""
+        if self._link.state is LinkState.REPLACED:
+            raise LeadLostError(f"another controller connected as {self._app}")
+        if self._client is None:
+            raise TelephoneError("Asterisk has not been reached yet")
+        return self._client
