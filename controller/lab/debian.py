@@ -134,10 +134,14 @@ def unpack(packages: Sequence[Package], root: Path) -> None:
 
 def _unpack_one(deb: Path, root: Path) -> None:
     leave_out = [f"--exclude={name}" for name in _LEFT_OUT]
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as reader:
-        _run(["tar", "-x", "--no-same-owner", "-C", str(root), *leave_out], stdin=reader.stdout)
-    if reader.returncode:
-        raise UnpackError(f"{deb.name} could not be unpacked: remove {deb} and try again")
+    read = ["dpkg-deb", "--fsys-tarfile", str(deb)]
+    try:
+        with subprocess.Popen(read, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reader:
+            _run(["tar", "-x", "--no-same-owner", "-C", str(root), *leave_out], stdin=reader.stdout)
+        if reader.returncode:
+            raise UnpackError("dpkg-deb could not read it")
+    except UnpackError as problem:
+        raise UnpackError(f"{deb} could not be unpacked ({problem}): remove it and try again") from problem
 
 
 def _cached(manifest: Path, folder: Path) -> list[Package]:

@@ -25,6 +25,7 @@ from controller.lab import debian, music
 from controller.lab.versions import AsteriskError, Support, Verdict, judge
 
 FOLDER = Path(".asterisk")
+CLONE = Path(__file__).resolve().parents[2]
 PROGRAM = Path("usr/sbin/asterisk")
 RECIPE = "1"
 MUSIC_PACKAGE = "asterisk-moh-opsound-gsm"
@@ -67,8 +68,7 @@ def find_asterisk(root: Path | None = None) -> AsteriskInstall:
     on_path, refusals = _on_path()
     if on_path:
         return on_path
-    clone = Path(__file__).resolve().parents[2]
-    for folder in (Path.cwd() / FOLDER, clone / FOLDER):
+    for folder in (Path.cwd() / FOLDER, CLONE / FOLDER):
         if (folder / PROGRAM).is_file():
             return _unpacked(folder)
     raise AsteriskError("; ".join([*refusals, "no Asterisk found: run `make setup`"]))
@@ -185,8 +185,7 @@ def _data_of(program: str) -> Path | None:
 
 
 def _music_of() -> Path | None:
-    clone = Path(__file__).resolve().parents[2]
-    candidates = (Path.cwd() / FOLDER / "moh", clone / FOLDER / "moh")
+    candidates = (Path.cwd() / FOLDER / "moh", CLONE / FOLDER / "moh")
     return next((folder for folder in candidates if folder.is_dir()), None)
 
 

