@@ -135,13 +135,14 @@ def unpack(packages: Sequence[Package], root: Path) -> None:
 def _unpack_one(deb: Path, root: Path) -> None:
     leave_out = [f"--exclude={name}" for name in _LEFT_OUT]
     read = ["dpkg-deb", "--fsys-tarfile", str(deb)]
-    try:
-        with subprocess.Popen(read, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reader:
+    damaged = f"{deb} could not be unpacked: remove it and try again"
+    with subprocess.Popen(read, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reader:
+        try:
             _run(["tar", "-x", "--no-same-owner", "-C", str(root), *leave_out], stdin=reader.stdout)
-        if reader.returncode:
-            raise UnpackError("dpkg-deb could not read it")
-    except UnpackError as problem:
-        raise UnpackError(f"{deb} could not be unpacked ({problem}): remove it and try again") from problem
+        except UnpackError as problem:
+            raise UnpackError(damaged) from problem
+    if reader.returncode:
+        raise UnpackError(damaged)
 
 
 def _cached(manifest: Path, folder: Path) -> list[Package]:
