@@ -25,7 +25,7 @@ from aioswagger11.http_client import HttpClient
 from aioswagger11.processors import SwaggerError
 
 from controller.ari.operation import Operation
-from controller.ari.pool import Pool, Reply
+from controller.ari.pool import NotListeningError, Pool, Reply, reason
 from controller.ari.shape import a_text, an_object, parse
 from controller.errors import TelephoneError
 
@@ -146,7 +146,9 @@ class AriClient(aioari.client.Client):  # type: ignore[misc]  # aioari has no ty
                 socket = await session.ws_connect(url, autoping=False, max_msg_size=FRAME_BYTES_MAX, timeout=limit)
         except (aiohttp.ClientError, OSError) as wrong:  # a TimeoutError is an OSError
             await session.close()
-            raise TelephoneError(f"no event stream from Asterisk: {reason_for(wrong)}") from None
+            refused = isinstance(getattr(wrong, "os_error", wrong), ConnectionRefusedError)
+            kind = NotListeningError if refused else TelephoneError
+            raise kind(f"no event stream from Asterisk: {reason_for(wrong)}") from None
         except BaseException:
             await session.close()
             raise
@@ -241,6 +243,10 @@ def reason_of(reply: Reply) -> str:
 
 def reason_for(error: BaseException) -> str:
     """Why a connection failed, without its URL."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{error.host}:{error.port} does not answer ({reason(error.os_error)})"
+    if isinstance(error, ConnectionError):
+        return "the connection was cut"
     if isinstance(error, aiohttp.WSServerHandshakeError):
         words = {401: "the ARI user or password is wrong", 404: "ARI is not enabled there"}
         return words.get(error.status, f"HTTP status {error.status}")

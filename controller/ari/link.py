@@ -19,6 +19,8 @@ from typing import Final
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
+NOT_LISTENING_MAX_S: Final = 1.0
+"""Asking a port nobody listens on costs nothing, and calls wait for the moment somebody does."""
 
 
 class LinkState(StrEnum):
@@ -91,10 +93,10 @@ class Link:
         """Whether events are flowing."""
         return self.state in {LinkState.SYNCING, LinkState.LIVE}
 
-    def pause_s(self, chance: float) -> float:
-        """How long to wait before the next attempt: 0.1 s doubled up to 5 s, of which `chance` (0 to 1) takes half.
+    def pause_s(self, chance: float, max_s: float = BACKOFF_MAX_S) -> float:
+        """How long to wait before the next attempt: 0.1 s doubled up to `max_s`, of which `chance` (0 to 1) takes half.
 
         The jitter keeps several controllers from knocking in step on an Asterisk that is just coming up.
         """
         doubled = BACKOFF_FIRST_S * 2.0 ** min(max(self.failures - 1, 0), 16)
-        return min(doubled, BACKOFF_MAX_S) * (1 - chance / 2)
+        return min(doubled, max_s) * (1 - chance / 2)

@@ -12,9 +12,12 @@ backlog is 10, and `addChannel` behind a playback blocks its connection, so one 
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +36,10 @@ class NoReplyError(TelephoneError):
     """Asterisk could not be reached, hung up in the middle, or did not answer within the limit."""
 
 
+class NotListeningError(NoReplyError):
+    """Nobody listens there: Asterisk is down, or its HTTP server is elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What the server answered: the status and the body as it came."""
@@ -44,8 +51,9 @@ class Reply:
 class _Connection(asyncio.Protocol):
     """One connection; at most one request is out on it at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_lost: Callable[[_Connection], None]) -> None:
         self.transport: asyncio.Transport | None = None
+        self._on_lost = on_lost
         self.idle_since_s = 0.0
         self.used = False
         self.closed = False
@@ -62,12 +70,16 @@ class _Connection(asyncio.Protocol):
         except ValueError as wrong:
             self._fail(NoReplyError(f"Asterisk's HTTP server sent what is not HTTP: {wrong}"))
             return
-        if reply is not None and self._waiting is not None and not self._waiting.done():
+        if reply is None:
+            return
+        if self._waiting is None or self._waiting.done() or self._buffer:
+            self._fail(NoReplyError("Asterisk answered what was not asked"))
+        else:
             self._waiting.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.closed = True
         self._fail(NoReplyError(f"Asterisk closed the connection ({exc or 'no reason given'})"))
+        self._on_lost(self)
 
     async def exchange(self, request: bytes) -> Reply:
         """Send one request and wait for its reply; whoever calls sets the time limit."""
@@ -161,10 +173,10 @@ class Pool:
         while True:
             while self._idle:
                 connection = self._idle.pop()
-                if not connection.closed and connection.idle_since_s > fresh_after:
+                if connection.idle_since_s > fresh_after:
                     return connection
-                connection.close()
                 self._open -= 1
+                connection.close()
             if self._closed:
                 raise NoReplyError("the connections to Asterisk were closed")
             if self._open < self._size:
@@ -182,11 +194,13 @@ class Pool:
     async def _connect(self) -> _Connection:
         try:
             loop = asyncio.get_running_loop()
-            _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=self._tls)
+            make = functools.partial(_Connection, self._lost)
+            _, connection = await loop.create_connection(make, self._host, self._port, ssl=self._tls)
         except OSError as wrong:
             self._left()
             where = f"{self._host}:{self._port}"
-            raise NoReplyError(f"Asterisk's HTTP server at {where} does not answer: {wrong}") from None
+            kind = NotListeningError if isinstance(wrong, ConnectionRefusedError) else NoReplyError
+            raise kind(f"Asterisk's HTTP server at {where} does not answer: {reason(wrong)}") from None
         except BaseException:
             self._left()
             raise
@@ -213,11 +227,22 @@ class Pool:
                 turn.set_result(None)
                 return
 
+    def _lost(self, connection: _Connection) -> None:
+        """The server closed a connection: one that was out is dropped when its request comes back."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+            self._left()
+
     def _drop_idle(self) -> None:
-        for connection in self._idle:
+        idle, self._idle = self._idle, []
+        self._open -= len(idle)
+        for connection in idle:
             connection.close()
-        self._open -= len(self._idle)
-        self._idle.clear()
+
+
+def reason(error: OSError) -> str:
+    """The system's word for an error, without the address that asyncio puts into it."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 def take_reply(buffer: bytearray) -> Reply | None:

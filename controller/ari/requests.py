@@ -179,7 +179,8 @@ def _hang_up(c: do.HangUp, _app: str) -> Plan:
 
 
 def _close_bridge(c: do.CloseBridge, _app: str) -> Plan:
-    return (Ask("bridges.destroy", {"bridgeId": an_id(c.bridge)}, _GONE),)
+    """409 while a first deletion is still under way."""
+    return (Ask("bridges.destroy", {"bridgeId": an_id(c.bridge)}, _GONE | _THERE),)
 
 
 _PLANNERS: Final[dict[type, Callable[..., Plan]]] = {

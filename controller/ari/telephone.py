@@ -31,8 +31,8 @@ from controller.ari.client import (
     reason_for,
     reason_of,
 )
-from controller.ari.link import Link, LinkState, Turn
-from controller.ari.pool import Reply
+from controller.ari.link import BACKOFF_MAX_S, NOT_LISTENING_MAX_S, Link, LinkState, Turn
+from controller.ari.pool import NotListeningError, Reply
 from controller.ari.requests import OPERATIONS, Ask, plan, undo
 from controller.ari.snapshot import Lists, read
 from controller.ari.subscriptions import ANY_OK, Subscriptions
@@ -114,6 +114,8 @@ class AriTelephone:
         snapshot = read(Lists(*replies), self._app, self._ears.phones)
         callers = {channel.id for channel in snapshot.channels if channel.role == INBOUND}
         self._ears.adopt(callers, known_before)
+        for seen in snapshot.endpoints:
+            self._ears.agree(seen.endpoint, seen.reachable)
         return snapshot
 
     async def watch_phones(self, endpoints: Sequence[str]) -> None:
@@ -141,16 +143,23 @@ class AriTelephone:
         LeadLostError when another controller took our place, TooOldError when this Asterisk lacks what we need.
         """
         self._on_link = on_link
+        said = ""
         while True:
             why = await self._live_once(sink)
             if self._link.state is LinkState.REPLACED:
                 raise LeadLostError(f"another controller connected as {self._app}")
-            self._waiters.fail_all(why)
+            self._waiters.fail_all(str(why))
+            said = self._say(str(why), said)
             self._move(Turn.CUT)
-            pause_s = self._link.pause_s(random.random())  # noqa: S311  # jitter, not a secret
-            _log.warning("no link to Asterisk", why=why, again_in_s=round(pause_s, 2))
-            await asyncio.sleep(pause_s)
+            max_s = NOT_LISTENING_MAX_S if isinstance(why, NotListeningError) else BACKOFF_MAX_S
+            await asyncio.sleep(self._link.pause_s(random.random(), max_s))  # noqa: S311  # jitter, not a secret
             self._move(Turn.RETRIED)
+
+    def _say(self, why: str, said_before: str) -> str:
+        """One line for a cut, one for every new reason why it is not mended yet."""
+        if self._link.is_open or why != said_before:
+            _log.warning("no link to Asterisk", why=why)
+        return why
 
     def synced(self) -> None:
         """The owner took a snapshot: from now on what is heard is the whole truth."""
@@ -161,14 +170,14 @@ class AriTelephone:
         if self._client is not None:
             await self._client.close()
 
-    async def _live_once(self, sink: EventSink) -> str:
+    async def _live_once(self, sink: EventSink) -> BaseException:
         """One life of the link; returns why it ended."""
         try:
             stream = await self._open()
         except TooOldError:
             raise
         except TelephoneError as wrong:
-            return str(wrong)
+            return wrong
         self._ears.forget()
         self._subscriptions.forget()
         self._move(Turn.OPENED)
@@ -176,7 +185,7 @@ class AriTelephone:
         tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return str(next(iter(done)).exception() or "it ended without a reason")
+            return next(iter(done)).exception() or StreamEndedError("it ended without a reason")
         finally:
             for task in tasks:
                 task.cancel()

@@ -137,6 +137,11 @@ class Ears:
             if channel not in self.callers:
                 self.note_caller(channel)
 
+    def agree(self, endpoint: str, reachable: bool) -> None:
+        """After a snapshot: where it contradicts the last event, the next one is passed on in any case."""
+        if self.reachable.setdefault(endpoint, reachable) != reachable:
+            del self.reachable[endpoint]
+
     def forget(self) -> None:
         """After a cut: what phones did meanwhile was not heard."""
         self.reachable.clear()
