@@ -1,0 +1,179 @@
+"""The sense of a setup whose shape was read: names exist and are unique, and what is said fits together.
+
+Nothing is reported twice: a value that was already refused for its shape is empty here, and empty values are passed
+over. What is allowed but hardly meant becomes a warning. Where calls are sent is looked at in `sense_ways`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from controller.core.setup import Adaptive, AgentSetup, Hotline, Queue, Setup
+from controller.core.shape import Place, Report, meant, spell
+from controller.core.shape_way import Use
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A setup as far as it could be read, the place of each row of a table, and every way with its owner."""
+
+    setup: Setup
+    places: Mapping[str, tuple[Place, ...]]
+    uses: tuple[Use, ...]
+
+    def placed(self, table: str, rows: Iterable[Row]) -> Iterator[tuple[Place, Row]]:
+        """The rows of a table, each with its place; none for tables that were not in the document."""
+        return zip(self.places.get(table, ()), rows, strict=False)
+
+
+def check(draft: Draft, report: Report) -> None:
+    """Report every contradiction between tables."""
+    setup = draft.setup
+    _unique(draft, report)
+    _carriers(draft, report)
+    for place, hotline in draft.placed("hotline", setup.hotlines):
+        _hotline(setup, place, hotline, report)
+    for place, adaptive in draft.placed("adaptive", setup.adaptives):
+        _adaptive(setup, place, adaptive, report)
+    for place, queue in draft.placed("queue", setup.queues):
+        _queue(setup, place, queue, report)
+    for place, agent in draft.placed("agent", setup.agents):
+        _agent(setup, place, agent, report)
+    _endpoints(draft, report)
+
+
+def exists(report: Report, place: Place, what: str, name: str, names: Iterable[str]) -> None:
+    """Report a name nobody has."""
+    known = tuple(names)
+    if name and name not in known:
+        report.add(place, f"no {what} is named '{name}'{meant(name, known)}")
+
+
+def _unique(draft: Draft, report: Report) -> None:
+    """No two rows of a table have the same name, no two agents the same extension."""
+    setup = draft.setup
+    blocked = [f"{row.number}{'…' if row.prefix else ''}" if row.number else "" for row in setup.blocked]
+    for table, key, values in (
+        ("trunk", "name", [row.name for row in setup.trunks]),
+        ("carrier", "name", [row.name for row in setup.carriers]),
+        ("hotline", "number", [row.number for row in setup.hotlines]),
+        ("adaptive", "name", [row.name for row in setup.adaptives]),
+        ("menu", "name", [row.name for row in setup.menus]),
+        ("queue", "name", [row.name for row in setup.queues]),
+        ("group", "name", [row.name for row in setup.groups]),
+        ("agent", "name", [row.name for row in setup.agents]),
+        ("agent", "extension", [row.extension for row in setup.agents]),
+        ("blocked", "number", blocked),
+        ("ported", "number", [row.number for row in setup.ported]),
+        ("schedule", "name", [row.name for row in setup.schedules]),
+        ("webhook", "name", [row.name for row in setup.webhooks]),
+    ):
+        _once((((*place, key), value) for place, value in draft.placed(table, values)), report)
+
+
+def _once(values: Iterable[tuple[Place, str]], report: Report) -> None:
+    first: dict[str, Place] = {}
+    for place, value in values:
+        other = first.setdefault(value, place)
+        if value and other != place:
+            report.add(place, f"'{value}' stands in {spell(other)} already")
+
+
+def _carriers(draft: Draft, report: Report) -> None:
+    """A prefix belongs to one carrier, and so does every way to write a name."""
+    carriers = list(draft.placed("carrier", draft.setup.carriers))
+    _once((((*place, "prefixes"), prefix) for place, row in carriers for prefix in row.prefixes), report)
+    names = {row.name.casefold(): place for place, row in carriers}
+    first: dict[str, Place] = {}
+    for place, row in carriers:
+        for alias in row.aliases:
+            written = alias.casefold()
+            other = names.get(written, first.setdefault(written, place))
+            if other != place:
+                report.add((*place, "aliases"), f"'{alias}' already means {spell(other)}")
+
+
+def _hotline(setup: Setup, place: Place, hotline: Hotline, report: Report) -> None:
+    exists(report, (*place, "trunk"), "trunk", hotline.trunk, setup.trunk)
+    exists(report, (*place, "queue"), "queue", hotline.queue, setup.queue)
+    exists(report, (*place, "menu"), "menu", hotline.menu, setup.menu)
+    exists(report, (*place, "hours"), "schedule", hotline.hours, setup.schedule)
+    for group in hotline.outbound_groups or ():
+        exists(report, (*place, "outbound_groups"), "group", group, (row.name for row in setup.groups))
+    leads = [key for key in ("queue", "menu") if getattr(hotline, key) or report.wrong((*place, key))]
+    if not leads:
+        report.add((*place, "queue"), "is missing: a hotline leads to a queue or a menu")
+    elif len(leads) > 1:
+        report.add((*place, "menu"), "either queue or menu says where callers go, not both")
+    if hotline.kind == "virtual":
+        _virtual(place, hotline, report)
+    elif not hotline.trunk and not report.wrong((*place, "trunk")):
+        report.add((*place, "trunk"), 'is missing: only a hotline of kind = "virtual" has none')
+    if hotline.fallback.kind == "ring" and not hotline.queue and not report.wrong((*place, "queue")):
+        report.add((*place, "fallback"), '"ring" rings the phones of a queue, and this hotline leads to a menu')
+
+
+def _virtual(place: Place, hotline: Hotline, report: Report) -> None:
+    """What a virtual hotline may not have: it belongs to no operator and never calls out."""
+    if hotline.trunk:
+        report.add((*place, "trunk"), "a virtual hotline has no trunk")
+    if hotline.outbound:
+        report.add((*place, "outbound"), "a virtual hotline never calls out")
+    if hotline.fallback.kind == "phone":
+        report.add((*place, "fallback"), "a virtual hotline never calls out, so it cannot call a phone")
+
+
+def _adaptive(setup: Setup, place: Place, adaptive: Adaptive, report: Report) -> None:
+    if adaptive.name.isdigit():
+        report.add((*place, "name"), "a name of digits only would be taken for a phone number")
+    exists(report, (*place, "fallback"), "hotline", adaptive.fallback, setup.hotline)
+    _may_call_out(setup, (*place, "fallback"), adaptive.fallback, report)
+
+
+def _may_call_out(setup: Setup, place: Place, number: str, report: Report) -> None:
+    """Warn of a hotline that is named for calling out and may not."""
+    hotline = setup.hotline.get(number)
+    if hotline and (hotline.kind == "virtual" or not hotline.outbound):
+        why = "is virtual" if hotline.kind == "virtual" else "has outbound = false"
+        report.warn(place, f"hotline {number} {why}, so no call will leave by it")
+
+
+def _queue(setup: Setup, place: Place, queue: Queue, report: Report) -> None:
+    groups = [row.name for row in setup.groups]
+    for n, group in enumerate(queue.groups):
+        exists(report, (*place, "groups", n, "name"), "group", group.name, groups)
+    exists(report, (*place, "hours"), "schedule", queue.hours, setup.schedule)
+    if not setup.agents_of_queue.get(queue.name):
+        report.warn((*place, "groups"), "no agent serves this queue")
+
+
+def _agent(setup: Setup, place: Place, agent: AgentSetup, report: Report) -> None:
+    groups = [row.name for row in setup.groups]
+    for group in agent.groups:
+        exists(report, (*place, "groups"), "group", group, groups)
+    numbers = (*setup.hotline, *setup.adaptive)
+    exists(report, (*place, "outbound_with"), "hotline or adaptive number", agent.outbound_with, numbers)
+    _may_call_out(setup, (*place, "outbound_with"), agent.outbound_with, report)
+    if agent.extension in setup.defaults.emergency:
+        report.add((*place, "extension"), f"{agent.extension} is an emergency number")
+    elif agent.extension in setup.hotline:
+        report.add((*place, "extension"), f"{agent.extension} is a hotline")
+
+
+def _endpoints(draft: Draft, report: Report) -> None:
+    """Every PJSIP endpoint has one meaning, and none is named like an extension: those are the first to be guessed."""
+    found: list[tuple[Place, str]] = []
+    for place, trunk in draft.placed("trunk", draft.setup.trunks):
+        found.append(((*place, "endpoint" if trunk.endpoint != trunk.name else "name"), trunk.endpoint))
+    extensions = {row.extension for row in draft.setup.agents if row.extension}
+    for place, agent in draft.placed("agent", draft.setup.agents):
+        phone = agent.phone
+        key = ("phone", "user") if phone.user else ("phone", "endpoint") if phone.endpoint else ("name",)
+        found.append(((*place, *key), agent.endpoint))
+        if agent.endpoint in extensions:
+            report.add((*place, *key), f"'{agent.endpoint}' is an extension, and no SIP account may be named like one")
+    _once(((place, name) for place, name in found if not report.wrong(place)), report)

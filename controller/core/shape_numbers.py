@@ -1,0 +1,167 @@
+"""The shape of the tables about other people's numbers: defaults, trunks, carriers, blocked and ported numbers."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+
+from controller.core.alphabets import DIGITS, EXTENSION, HOST, NAME, TEXT
+from controller.core.numbers import comparable, comparable_prefix, normalise
+from controller.core.setup import WRAP_UP_MAX_S, Blocked, Carrier, Defaults, Ported, Trunk
+from controller.core.shape import Table, meant, shown
+
+DAY_S = 86_400
+CAP_MAX = 100_000
+SCOPES = ("ivr", "queue", "outbound")
+PORT_MAX = 65_535
+SIP_PORT = 5060
+
+Spelling = Mapping[str, str]
+"""Carrier names by every way they are written, case folded."""
+
+_SLIP = 0.8
+
+
+def read_defaults(table: Table | None) -> Defaults:
+    """What holds where a row does not say."""
+    plain = Defaults()
+    if table is None:
+        return plain
+    return Defaults(
+        country=read_country(table, plain.country),
+        timezone=read_timezone(table, plain.timezone),
+        language=table.word("language", ("vi", "en"), plain.language),
+        wrap_up_max=table.integer("wrap_up_max", WRAP_UP_MAX_S, 1, DAY_S),
+        emergency=table.texts("emergency", EXTENSION) if table.has("emergency") else plain.emergency,
+    )
+
+
+def read_country(table: Table, default: str) -> str:
+    """A country by its two letters."""
+    country = table.text("country", default=default)
+    if country in phonenumbers.SUPPORTED_REGIONS:
+        return country
+    table.wrong("country", f"{shown(country)} is no country of two capital letters (ISO 3166), such as VN")
+    return default
+
+
+def read_timezone(table: Table, default: str) -> str:
+    """A time zone of the tz database."""
+    timezone = table.text("timezone", default=default)
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, OSError, ValueError):
+        table.wrong("timezone", f"{shown(timezone)} is no time zone (IANA), such as Asia/Ho_Chi_Minh")
+        return default
+    return timezone
+
+
+def read_trunk(table: Table, carriers: Spelling) -> Trunk:
+    """A way out and in, by the address of its carrier or the name of an endpoint that exists."""
+    name = table.text("name", NAME, needed=True)
+    host, endpoint = _host(table), table.text("endpoint", NAME)
+    if table.has("host") == table.has("endpoint"):
+        more = "not both" if table.has("host") else "none is there"
+        table.wrong("host", f"either host or endpoint says where the trunk leads ({more})")
+    return Trunk(
+        name=name,
+        carrier=read_carrier_name(table, carriers),
+        host=host,
+        endpoint=endpoint or name,
+        max_channels=table.integer("max_channels", 0, 0, CAP_MAX),
+        max_cps=table.integer("max_cps", 0, 0, CAP_MAX),
+        enabled=table.flag("enabled", default=True),
+    )
+
+
+def _host(table: Table) -> str:
+    """`ip:port` of a carrier; 5060 where no port is written."""
+    host = table.text("host", HOST)
+    if not host:
+        return ""
+    address, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
+    if not colon:
+        address, port = host, str(SIP_PORT)
+    try:
+        ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+        right = port.isdigit() and 0 < int(port) <= PORT_MAX
+    except ValueError:
+        right = False
+    if right:
+        return f"{address}:{port}"
+    table.wrong("host", f"{shown(host)} is no {HOST.words}; a carrier is known by its address, not by a name")
+    return ""
+
+
+def read_carrier(table: Table) -> Carrier:
+    """An operator and its prefixes."""
+    return Carrier(
+        name=table.text("name", NAME, needed=True),
+        aliases=table.texts("aliases", TEXT),
+        prefixes=table.texts("prefixes", DIGITS),
+        on_net=table.text("on_net", NAME),
+    )
+
+
+def read_carrier_name(table: Table, carriers: Spelling, *, needed: bool = False) -> str:
+    """A carrier by its name or an alias.
+
+    One that is in no table is a carrier too (an operator of landlines holds no prefixes), unless it looks like a slip.
+    """
+    written = table.text("carrier", TEXT, needed=needed)
+    name = carriers.get(written.casefold(), "")
+    if not written or name:
+        return name
+    near = meant(written, carriers.values(), _SLIP)
+    if near or NAME.pattern.fullmatch(written) is None:
+        table.wrong("carrier", f"no carrier is named {shown(written)}{near}")
+        return ""
+    table.report.warn(table.at("carrier"), f"{shown(written)} is in no table of carriers, so it holds no prefixes")
+    return written
+
+
+def read_blocked(table: Table, defaults: Defaults) -> Blocked:
+    """A number or prefix kept out."""
+    prefix = table.flag("prefix", default=False)
+    written, country = table.text("number", TEXT, needed=True), defaults.country
+    number = comparable_prefix(written, country) if prefix else comparable(normalise(written, country), country)
+    if number in {"", "+"} and not table.report.wrong(table.at("number")):
+        table.wrong("number", f"{shown(written)} is no {'prefix' if prefix else 'phone number'}")
+    scopes = table.texts("scopes", TEXT) if table.has("scopes") else SCOPES
+    for scope in scopes:
+        if scope not in SCOPES:
+            table.wrong("scopes", f"{shown(scope)} is none of {', '.join(SCOPES)}")
+    if not scopes:
+        table.wrong("scopes", f"must name at least one of {', '.join(SCOPES)}")
+    return Blocked(number, scopes, prefix, _until_ms(table, defaults.timezone))
+
+
+def _until_ms(table: Table, timezone: str) -> int | None:
+    """An instant written as ISO 8601, in local time unless it says otherwise; a date is the beginning of its day."""
+    value = table.raw("until")
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime.combine(value, time())
+        if isinstance(value, datetime):
+            zoned = value if value.tzinfo else value.replace(tzinfo=ZoneInfo(timezone))
+            return int(zoned.timestamp()) * 1000
+    except (ValueError, OverflowError):
+        pass
+    if table.has("until"):
+        table.wrong("until", "must be a date or time such as 2027-01-31 or 2027-01-31T18:00:00+07:00")
+    return None
+
+
+def read_ported(table: Table, country: str, carriers: Spelling) -> Ported:
+    """One subscriber who changed operator."""
+    written = table.text("number", TEXT, needed=True)
+    number = normalise(written, country).e164
+    if not number and not table.report.wrong(table.at("number")):
+        table.wrong("number", f"{shown(written)} is no phone number of a subscriber")
+    return Ported(number, read_carrier_name(table, carriers, needed=True), table.flag("override", default=True))
