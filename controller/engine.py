@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from controller.core import codec
 from controller.core.answer import Answer
@@ -38,8 +39,24 @@ BROKEN_PAUSE_S = 1.0
 STORY_MAX = 2_000
 
 
-class Meter:
-    """What the engine tells the metrics room; the default does nothing."""
+class Meter(Protocol):
+    """What the engine tells the metrics room."""
+
+    def step(self, event: str, seconds: float) -> None:
+        """One step took so long."""
+
+    def commit(self, seconds: float, turns: int) -> None:
+        """One commit took so long."""
+
+    def degraded(self, on: bool, owed: int) -> None:
+        """The engine is, or is no longer, routing without its books."""
+
+    def odd(self, why: str) -> None:
+        """A step broke or met something unforeseen."""
+
+
+class NoMeter:
+    """Measures nothing."""
 
     def step(self, event: str, seconds: float) -> None:
         """One step took so long."""
@@ -92,7 +109,7 @@ class Engine:
         self._clock = clock
         self._release = release
         self._journal = journal
-        self._meter = meter or Meter()
+        self._meter = meter or NoMeter()
         self._inbox: deque[_Item] = deque()
         self._held: deque[Event] | None = deque()
         self._held_lost = False
