@@ -1,8 +1,8 @@
 """Commands become deeds: in order per call and per leg, with a time limit, and what fails comes back as an event.
 
 Every call has a lane. Commands about one leg (ring it, hang it up) run beside those about another, so that twenty
-phones ring together; commands about the caller or the bridge run in the order they were given, and a bridge is closed
-only after every hang-up of its call was asked for.
+phones ring together; commands about the caller or the bridge run in the order they were given. A bridge is recorded
+only after the join that makes it, and closed only after every hang-up of its call was asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from controller.core.commands import CloseBridge, Command, HangUp, Join, ReplyTrunks, RingAgent, RingBell, RingPhone
+from controller.core.commands import (
+    CloseBridge,
+    Command,
+    HangUp,
+    Join,
+    Record,
+    ReplyTrunks,
+    RingAgent,
+    RingBell,
+    RingPhone,
+)
 from controller.core.events import CommandFailed, Event
 from controller.errors import LeadLostError, TelephoneError
 from controller.ports import DialPath, Telephone
@@ -22,7 +32,7 @@ Lane = tuple[str, str]
 def lane_of(command: Command) -> Lane:
     """The lane of a command: its call, and the leg if it is about one."""
     match command:
-        case RingAgent() | RingPhone() | Join():
+        case RingAgent() | RingPhone():
             return command.call, command.leg
         case HangUp() if command.channel != command.call:
             return command.call, command.channel
@@ -37,6 +47,17 @@ def about(command: Command) -> str:
         if found is not None:
             return str(found)
     return command.call
+
+
+def _waits_for(command: Command, lanes: dict[Lane, None]) -> list[Lane]:
+    """The lanes that must be through before a command begins; a slow phone that lost holds up no talk."""
+    match command:
+        case CloseBridge():
+            return list(lanes)
+        case Join():
+            return [(command.call, ""), (command.call, command.leg)]
+        case _:
+            return [lane_of(command)]
 
 
 class Effects:
@@ -90,7 +111,7 @@ class Effects:
     def _start(self, command: Command) -> None:
         lane = lane_of(command)
         lanes = self._of_call.setdefault(command.call, {})
-        waits = lanes if isinstance(command, (CloseBridge, Join)) else {lane: None}
+        waits = lanes if isinstance(command, (CloseBridge, Join, Record)) else {lane: None}
         before = [self._last[other] for other in waits if other in self._last]
         task = asyncio.create_task(self._run(command, before))
         self._last[lane] = task

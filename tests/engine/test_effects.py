@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from controller.core.commands import Answer, CloseBridge, Command, HangUp, Join, ReplyTrunks, RingAgent
+from controller.core.commands import Answer, CloseBridge, Command, HangUp, Join, Record, ReplyTrunks, RingAgent
 from controller.core.events import CommandFailed, Event, SnapshotTaken
 from controller.effects import Effects
 from controller.errors import TelephoneError
@@ -105,6 +105,27 @@ async def test_a_join_waits_for_what_the_caller_was_doing(phone: SlowTelephone) 
     phone.gate["Answer:"].set()
     await effects.drain(1.0)
     assert phone.log[-1] == "-Join:1.1.a1"
+
+
+async def test_a_recording_begins_after_the_join(phone: SlowTelephone) -> None:
+    phone.gate["Join:1.1.a1"] = asyncio.Event()
+    effects = effects_of(phone, [])
+    effects.release([Join("1.1", "x", "1.1.a1", "1.1.br"), Record("1.1", "x", "1.1.br", "calls/1.1")])
+    await asyncio.sleep(0.01)
+    assert phone.log == ["+Join:1.1.a1"]
+    phone.gate["Join:1.1.a1"].set()
+    await effects.drain(1.0)
+    assert phone.log[-1] == "-Record:"
+
+
+async def test_a_join_does_not_wait_for_a_phone_that_lost(phone: SlowTelephone) -> None:
+    phone.gate["RingAgent:1.1.a2"] = asyncio.Event()
+    effects = effects_of(phone, [])
+    effects.release([ring("1.1.a2"), HangUp("1.1", "x", "1.1.a2"), Join("1.1", "x", "1.1.a1", "1.1.br")])
+    await asyncio.sleep(0.01)
+    assert "-Join:1.1.a1" in phone.log
+    phone.gate["RingAgent:1.1.a2"].set()
+    await effects.drain(1.0)
 
 
 async def test_a_refusal_comes_back_as_an_event(phone: SlowTelephone) -> None:
