@@ -60,14 +60,21 @@ class Demo:
         for trunk in self.setup.trunks:
             at = loopback(trunk.host)
             if at is not None and at not in [phone.at for phone in self.carriers.values()]:
-                rule = Rule(ring_s=RING_S)
-                self.carriers[trunk.name] = Softphone(self.server, trunk.name, bind=at, hz=1900, rule=rule)
+                self._seat_carrier(trunk.name, at)
         for n, agent in enumerate(self.seated()):
             rule = Rule(ring_s=RING_S)
             phone = Softphone(self.server, agent.phone.user, password=agent.phone.password, hz=600 + 50 * n, rule=rule)
             self.phones[agent.name] = phone
             await phone.register()
             await self._put(agent.name, "available")
+
+    def _seat_carrier(self, name: str, at: tuple[str, int]) -> None:
+        try:
+            carrier = Softphone(self.server, name, bind=at, hz=1900, rule=Rule(ring_s=RING_S))
+        except OSError:
+            self.say(f"Trunk {name} has no operator here: {at[0]}:{at[1]} is taken by another program")
+        else:
+            self.carriers[name] = carrier
 
     def seated(self) -> list[AgentSetup]:
         """The agents whose phones the demonstration plays: all that register but the last, which is left for you."""

@@ -69,7 +69,7 @@ class Sipp:
             old.unlink(missing_ok=True)
         self._file("xml").write_text(self.scenario, encoding="utf-8")
         with self._file("screen").open("wb") as screen:
-            self._process = subprocess.Popen(  # noqa: S603 - our own scenario, our own arguments, no shell
+            self._process = subprocess.Popen(
                 self._command(), stdin=subprocess.DEVNULL, stdout=screen, stderr=screen, cwd=self.directory
             )
         self._wait_bound()
