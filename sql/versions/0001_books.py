@@ -47,6 +47,10 @@ def _at(name: str, *, known: bool = True) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger(), nullable=not known)
 
 
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer(), autoincrement=False, nullable=False)
+
+
 def _own(name: str, *, counted: bool) -> sa.Column[int]:
     return sa.Column(name, _number(), autoincrement=counted, nullable=False)
 
@@ -61,12 +65,10 @@ def _index(table: str, *columns: str, unique: bool = False) -> None:
 
 def _live() -> None:
     _table("meta", *_text("name", "value"), key=("name",))
-    holder = sa.Column("id", sa.Integer(), autoincrement=False, nullable=False)
-    _table("lead", holder, *_text("holder"), _at("turn"), key=("id",))
+    _table("lead", _count("id"), *_text("holder"), _at("turn"), key=("id",))
     op.execute("INSERT INTO lead (id, holder, turn) VALUES (1, '', 0)")
-    schema = sa.Column("schema", sa.Integer(), nullable=False)
-    _table("live", *_text("kind", "id"), schema, *_text("body"), key=("kind", "id"))
-    columns = [_own("n", counted=True), _at("at_ms"), *_text("kind", "id"), schema.copy(), *_text("body", "reason")]
+    _table("live", *_text("kind", "id"), _count("schema"), *_text("body"), key=("kind", "id"))
+    columns = [_own("n", counted=True), _at("at_ms"), *_text("kind", "id"), _count("schema"), *_text("body", "reason")]
     _table("live_quarantine", *columns, key=("n",))
     _table("facts", _own("seq", counted=False), _at("at_ms"), *_text("call", "type", "body"), key=("seq",))
 
@@ -78,7 +80,7 @@ def _history() -> None:
         *(_at("arrived_at_ms"), _at("queued_at_ms", known=False), _at("answered_at_ms", known=False)),
         _at("ended_at_ms"),
         *_text("result", "end_cause", "reason", "via", "trunk", "carrier", "caller_id", "recording"),
-        sa.Column("offers", sa.Integer(), nullable=False),
+        _count("offers"),
         key=("id",),
     )
     _index("calls", "arrived_at_ms", "id")
@@ -91,7 +93,7 @@ def _history() -> None:
     _table(
         "alerts",
         *_text("id", "kind", "call", "hotline", "queue", "agent"),
-        sa.Column("limit_s", sa.Integer(), nullable=False),
+        _count("limit_s"),
         *(_at("raised_at_ms"), _at("cleared_at_ms", known=False)),
         key=("id",),
     )
@@ -102,8 +104,7 @@ def _history() -> None:
 
 
 def _given() -> None:
-    version = sa.Column("version", sa.Integer(), autoincrement=False, nullable=False)
-    columns = [version, *_text("text", "format"), _at("applied_at_ms"), *_text("applied_by")]
+    columns = [_count("version"), *_text("text", "format"), _at("applied_at_ms"), *_text("applied_by")]
     _table("setup_version", *columns, key=("version",))
     times = (_at("created_at_ms"), _at("revoked_at_ms", known=False))
     _table("tokens", _own("id", counted=True), *_text("name", "role", "hash"), *times, key=("id",))

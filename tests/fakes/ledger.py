@@ -1,0 +1,94 @@
+"""A ledger in memory that keeps the promises of the real ones: it passes the same contract tests (tests/store)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from controller.core import codec
+from controller.core.facts import CallEnded
+from controller.core.model import Pbx
+from controller.core.setup import Setup
+from controller.errors import LeadLostError, LedgerError
+from controller.ports import Line, Loaded, Said, Turn
+
+
+@dataclass
+class Books:
+    """What survives a restart: give the same books to the next `FakeLedger`."""
+
+    setup: Setup = field(default_factory=Setup)
+    live: dict[tuple[str, str], str] = field(default_factory=dict)
+    facts: dict[int, Said] = field(default_factory=dict)
+    calls: dict[str, CallEnded] = field(default_factory=dict)
+    stories: dict[str, dict[str, tuple[Line, ...]]] = field(default_factory=dict)
+    leader: object = None
+
+    def story(self, call: str) -> list[Line]:
+        return [line for part in self.stories.get(call, {}).values() for line in part]
+
+
+class FakeLedger:
+    """`ports.Ledger` in memory.
+
+    `failing`: so many of the next commits fail, nothing written. `vanishing`: so many of the next commits are written
+    and fail all the same (the answer got lost). `delay_s`: how long a commit takes.
+    """
+
+    def __init__(self, books: Books | None = None) -> None:
+        self.books = books or Books()
+        self.failing = 0
+        self.vanishing = 0
+        self.delay_s = 0.0
+        self.commits = 0
+        self._led = False
+
+    async def load(self) -> Loaded:
+        entities, unread = [], []
+        for kind, name in sorted(self.books.live):
+            try:
+                entities.append(codec.loads(self.books.live[kind, name]))
+            except ValueError as error:
+                unread.append(f"live row {kind} {name}: {error}")
+                del self.books.live[kind, name]
+        return Loaded(
+            setup=self.books.setup,
+            entities=tuple(entities),
+            last_seq=max(self.books.facts, default=0),
+            boot=next((row.boot for row in entities if isinstance(row, Pbx)), ""),
+            quarantined=tuple(unread),
+        )
+
+    async def commit(self, turns: Sequence[Turn]) -> None:
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
+        if self.failing:
+            self.failing -= 1
+            raise LedgerError("the books are closed")
+        if self._led and self.books.leader is not self:
+            raise LeadLostError("another controller writes to these books now")
+        self._led, self.books.leader = True, self
+        self.commits += 1
+        for turn in turns:
+            self._write(turn)
+        if self.vanishing:
+            self.vanishing -= 1
+            raise LedgerError("no answer in time")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _write(self, turn: Turn) -> None:
+        for change in turn.changes:
+            if change.after is None:
+                self.books.live.pop((change.kind, change.id), None)
+            else:
+                self.books.live[change.kind, change.id] = codec.dumps(change.after)
+        for said in turn.facts:
+            self.books.facts.setdefault(said.seq, said)
+            if isinstance(said.fact, CallEnded):
+                self.books.calls.setdefault(said.fact.call, said.fact)
+        for call, lines in turn.stories:
+            part = repr(lines)
+            self.books.stories.setdefault(call, {})[part] = lines

@@ -1,0 +1,175 @@
+"""What every ledger promises the engine: SQLite, PostgreSQL and the one in memory that other tests use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import func, select
+
+from controller.core.facts import CallEnded
+from controller.core.model import Alert, HotlineState, Pbx, QueueDay, TrunkState
+from controller.core.setup import Setup
+from controller.errors import LeadLostError
+from controller.ports import Ledger, Line
+from controller.store.db import Database
+from controller.store.history import History
+from controller.store.ledger import SqlLedger
+from controller.store.tables import facts
+from tests.fakes.ledger import Books, FakeLedger
+from tests.store.conftest import StoppedClock
+from tests.store.rows import T0, a_call, an_agent, an_end, gone, lines, offered, put, said, turn
+
+pytestmark = pytest.mark.store
+
+
+@dataclass
+class Ledgers:
+    """A pair of books: `open` starts another controller on them, the rest looks at what is written."""
+
+    open: Callable[[], Ledger]
+    fact_count: Callable[[], Awaitable[int]]
+    call: Callable[[str], Awaitable[CallEnded | None]]
+    story: Callable[[str], Awaitable[Sequence[Line]]]
+
+
+def _in_memory() -> Ledgers:
+    books = Books()
+
+    async def fact_count() -> int:
+        return len(books.facts)
+
+    async def call(name: str) -> CallEnded | None:
+        return books.calls.get(name)
+
+    async def story(name: str) -> Sequence[Line]:
+        return books.story(name)
+
+    return Ledgers(lambda: FakeLedger(books), fact_count, call, story)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> str:
+    """The URL of the books; empty for those in memory."""
+    return "" if request.param == "memory" else request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest_asyncio.fixture
+async def ledgers(place: str, clock: StoppedClock) -> AsyncIterator[Ledgers]:
+    if not place:
+        yield _in_memory()
+        return
+    database = Database(place)
+    opened: list[SqlLedger] = []
+
+    def another() -> SqlLedger:
+        opened.append(SqlLedger(database, clock))
+        return opened[-1]
+
+    async def fact_count() -> int:
+        async with database.reading() as connection:
+            return (await connection.execute(select(func.count()).select_from(facts))).scalar_one()
+
+    history = History(database)
+    yield Ledgers(another, fact_count, history.call, history.story)
+    for ledger in opened:
+        await ledger.close()
+    await database.close()
+
+
+async def test_fresh_books_are_empty(ledgers: Ledgers) -> None:
+    loaded = await ledgers.open().load()
+    assert (loaded.setup, loaded.entities, loaded.last_seq, loaded.boot) == (Setup(), (), 0, "")
+    assert loaded.quarantined == ()
+
+
+async def test_what_was_written_is_there_after_a_restart(ledgers: Ledgers) -> None:
+    rows = (
+        a_call(prompt_until_ms=T0 + 5),
+        an_agent(wrap_up_until_ms=T0 + 9, foreign=("PJSIP/an-1",)),
+        TrunkState("viettel-1", live=("1.1", "1.2"), starts_ms=(T0,)),
+        HotlineState("+842473001001", T0),
+        Alert("1.1.answer_time", "answer_time", "1.1", "+842473001001", "sales", "", 20, T0),
+        QueueDay("sales", "2026-11-22", queued=3),
+        Pbx(boot="2026-11-22T10:00:00"),
+    )
+    await ledgers.open().commit([turn(said(7, offered()), changes=put(*rows))])
+    loaded = await ledgers.open().load()
+    assert set(loaded.entities) == set(rows)
+    assert (loaded.last_seq, loaded.boot, loaded.quarantined) == (7, "2026-11-22T10:00:00", ())
+
+
+async def test_of_several_changes_in_one_commit_the_last_counts(ledgers: Ledgers) -> None:
+    call, agent = a_call(), an_agent()
+    await ledgers.open().commit(
+        [
+            turn(changes=put(call, agent)),
+            turn(changes=put(replace(call, queue="sales"))),
+            turn(changes=gone(agent)),
+            turn(changes=put(replace(call, queue="support"))),
+        ]
+    )
+    assert (await ledgers.open().load()).entities == (replace(call, queue="support"),)
+
+
+async def test_a_row_can_go_and_come_back(ledgers: Ledgers) -> None:
+    ledger, call = ledgers.open(), a_call()
+    await ledger.commit([turn(changes=put(call))])
+    await ledger.commit([turn(changes=gone(call))])
+    assert (await ledgers.open().load()).entities == ()
+    await ledger.commit([turn(changes=gone(call)), turn(changes=put(call))])
+    assert (await ledgers.open().load()).entities == (call,)
+
+
+async def test_a_turn_written_twice_stands_there_once(ledgers: Ledgers) -> None:
+    end = an_end()
+    owed = [
+        turn(said(1, offered()), changes=put(a_call())),
+        turn(said(2, end), changes=gone(a_call()), stories=((end.call, lines()),)),
+    ]
+    ledger = ledgers.open()
+    await ledger.commit(owed)
+    await ledger.commit(owed)
+    assert await ledgers.fact_count() == 2
+    assert await ledgers.call(end.call) == end
+    assert list(await ledgers.story(end.call)) == list(lines())
+    assert (await ledgers.open().load()).entities == ()
+
+
+async def test_the_first_record_of_a_call_is_kept(ledgers: Ledgers) -> None:
+    ledger, end = ledgers.open(), an_end()
+    await ledger.commit([turn(said(1, end))])
+    await ledger.commit([turn(said(2, replace(end, result="missed")))])
+    found = await ledgers.call(end.call)
+    assert found is not None
+    assert found.result == "answered"
+
+
+async def test_a_story_told_in_parts_is_read_as_one(ledgers: Ledgers) -> None:
+    ledger, call = ledgers.open(), "1700000000.1"
+    await ledger.commit([turn(stories=((call, lines(count=2)),))])
+    await ledger.commit([turn(at_ms=T0 + 10, stories=((call, lines(count=2, start=2)),))])
+    assert list(await ledgers.story(call)) == list(lines(count=4))
+
+
+async def test_an_empty_commit_does_no_harm(ledgers: Ledgers) -> None:
+    ledger = ledgers.open()
+    await ledger.commit([])
+    await ledger.commit([turn()])
+    assert (await ledgers.open().load()).entities == ()
+
+
+async def test_whoever_commits_first_after_a_start_leads(ledgers: Ledgers) -> None:
+    old, new = ledgers.open(), ledgers.open()
+    await old.commit([turn(changes=put(an_agent("an", status="available")))])
+    await new.load()
+    await old.commit([turn(changes=put(an_agent("an", status="not_ready")))])
+    await new.commit([turn(changes=put(an_agent("an", status="offline")))])
+    for _ in range(2):
+        with pytest.raises(LeadLostError):
+            await old.commit([turn(said(1, offered()), changes=put(an_agent("an", status="available")))])
+    await new.commit([turn(said(1, offered()))])
+    assert (await ledgers.open().load()).entities == (an_agent("an", status="offline"),)
+    assert await ledgers.fact_count() == 1
