@@ -15,7 +15,6 @@ from controller.core.commands import (
     Command,
     HangUp,
     Join,
-    Record,
     ReplyTrunks,
     RingAgent,
     RingBell,
@@ -111,8 +110,7 @@ class Effects:
     def _start(self, command: Command) -> None:
         lane = lane_of(command)
         lanes = self._of_call.setdefault(command.call, {})
-        waits = lanes if isinstance(command, (CloseBridge, Join, Record)) else {lane: None}
-        before = [self._last[other] for other in waits if other in self._last]
+        before = [self._last[other] for other in _waits_for(command, lanes) if other in self._last]
         task = asyncio.create_task(self._run(command, before))
         self._last[lane] = task
         lanes[lane] = None
