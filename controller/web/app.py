@@ -1,0 +1,121 @@
+"""The application: routes, gate and contract put together. The hall calls `create_app` and hands in `Deps`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from controller import __version__
+from controller.settings import Http
+from controller.web import (
+    auth,
+    events,
+    problems,
+    routes_agents,
+    routes_alerts,
+    routes_calls,
+    routes_health,
+    routes_outbound,
+    routes_queues,
+    routes_setup,
+)
+from controller.web.deps import Deps
+from controller.web.gate import Gate
+from controller.web.schemas import ProblemDocument
+
+LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+ROUTERS: Final = (
+    routes_calls.router,
+    routes_agents.router,
+    routes_queues.router,
+    routes_alerts.router,
+    routes_outbound.router,
+    routes_setup.router,
+    events.router,
+    routes_health.router,
+)
+DESCRIPTION: Final = """Calls, agents, queues, alerts and the setup of a Tổng Đài.
+
+Errors are problem documents (RFC 9457). Times are ISO 8601 in UTC with milliseconds. Lists are paged: newest first,
+50 a page unless asked, `next` goes into `cursor`. Unknown query parameters and unknown keys are refused."""
+
+
+def create_app(deps: Deps, http: Http | None = None) -> FastAPI:
+    """Build the application. `http` says under which names it may be asked and how many may watch the events."""
+    http = http or Http()
+    app = FastAPI(
+        title="Tổng Đài",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.deps = deps
+    app.state.viewers = events.Viewers(http.viewers_max)
+    app.state.reading = asyncio.Semaphore(1)
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    contract = _contract(app)
+    app.openapi = lambda: contract  # type: ignore[method-assign]  # the way FastAPI documents for an own contract
+    app.add_middleware(
+        Gate,
+        doorkeeper=auth.Doorkeeper(deps.tokens, deps.clock),
+        hosts=LOCAL_NAMES | {http.bind.host.lower()} | set(http.hosts),
+        queries=_queries(contract),
+    )
+    return app
+
+
+def _contract(app: FastAPI) -> dict[str, Any]:
+    """Write the OpenAPI document: what FastAPI knows, plus who may call what and how it can fail."""
+    contract = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+    )
+    components = contract.setdefault("components", {})
+    components.setdefault("securitySchemes", {})["token"] = {"type": "http", "scheme": "bearer"}
+    shapes = components.setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        shapes.pop(name, None)
+    problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    shapes.update(problem.pop("$defs", {}))
+    shapes["ProblemDocument"] = problem
+    for path, methods in contract["paths"].items():
+        for method, operation in methods.items():
+            access = auth.ACCESS[path][method.upper()]
+            operation["security"] = [] if access.public else [{"token": []}]
+            operation["x-roles"] = sorted(access.roles)
+            operation["responses"].update({status: _refusal(text) for status, text in _refusals(path, method, access)})
+    return contract
+
+
+def _refusals(path: str, method: str, access: auth.Access) -> list[tuple[str, str]]:
+    """List the ways an operation can fail."""
+    found = [("422", "not understood; `errors` has every mistake"), ("503", "not now")]
+    if not access.public:
+        found += [("401", "no token, or one that is not known"), ("403", "not with this token")]
+        found += [("429", "too many wrong tokens")]
+    if "{" in path:
+        found += [("404", "no such thing")]
+    if method in {"put", "post"}:
+        found += [("409", "not in the present state"), ("413", "too large"), ("415", "not a type this reads")]
+    return found
+
+
+def _refusal(text: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {"description": text, "content": {problems.MEDIA_TYPE: {"schema": schema}}}
+
+
+def _queries(contract: dict[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
+    """List the query parameters of every operation, so that the gate can refuse the others."""
+    found = {("/openapi.json", "GET"): frozenset[str]()}
+    for path, methods in contract["paths"].items():
+        for method, operation in methods.items():
+            rows = operation.get("parameters", ())
+            found[path, method.upper()] = frozenset(row["name"] for row in rows if row["in"] == "query")
+    return found

@@ -1,0 +1,192 @@
+"""Who may ask what: one table of every route, and the tokens people and programs show.
+
+Roles: `admin` may do everything; `supervisor` everything except reading or changing the setup's secrets and text of
+others' access (no setup writing, no tokens); `agent:<name>` sees and changes that agent alone, and the calls that
+are theirs; `dial` asks which way a call would leave; `read` is a wallboard: it looks, and sees numbers masked.
+
+The table is the law: the gate answers 404 for a path that is not in it and 405 for a method that is not, so a route
+somebody forgot to declare cannot be reached. A test compares the table with the application's own list of routes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from controller.web.deps import Clock, Tokens
+from controller.web.problems import Problem
+
+TOKEN_CHARS_MAX: Final = 200
+KNOWN_FOR_MS: Final = 1_000
+"""How long a token found in the books counts as known; a revoked one is dead after this at the latest."""
+KNOWN_MAX: Final = 1_000
+FAILURES_MAX: Final = 20
+FAILURES_WINDOW_MS: Final = 60_000
+PEERS_MAX: Final = 1_000
+
+
+class Role(StrEnum):
+    """What a token may do."""
+
+    ADMIN = "admin"
+    SUPERVISOR = "supervisor"
+    AGENT = "agent"
+    DIAL = "dial"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: the role, the agent it is bound to (role agent only) and the name the audit knows it by."""
+
+    role: Role
+    agent: str = ""
+    by: str = ""
+
+    @property
+    def masked(self) -> bool:
+        """Whether numbers of people are shown with their last three digits only."""
+        return self.role is Role.READ
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call one method of one route. `public`: nobody need sign in from `anywhere`, else from loopback only."""
+
+    roles: frozenset[Role]
+    public: bool = False
+    anywhere: bool = False
+    body_max: int = 1 << 20
+    media: tuple[str, ...] = ("application/json",)
+    limit_s: float | None = 10.0
+    origin: bool = False
+
+
+_EVERY = frozenset(Role)
+_LOOK = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AGENT, Role.READ})
+_WATCH = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.READ})
+_HANDLE = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AGENT})
+_LEAD = frozenset({Role.ADMIN, Role.SUPERVISOR})
+_ASK = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AGENT, Role.DIAL})
+_ADMIN = frozenset({Role.ADMIN})
+
+_SETUP_BYTES_MAX: Final = 16 << 20
+_SETUP_MEDIA: Final = ("application/json", "application/toml")
+_SETUP_LIMIT_S: Final = 60.0
+
+ACCESS: Final[Mapping[str, Mapping[str, Access]]] = {
+    "/healthz": {"GET": Access(_EVERY, public=True, anywhere=True)},
+    "/readyz": {"GET": Access(_EVERY, public=True)},
+    "/metrics": {"GET": Access(_WATCH, public=True)},
+    "/openapi.json": {"GET": Access(_EVERY, public=True, anywhere=True)},
+    "/api/v1/calls": {"GET": Access(_LOOK)},
+    "/api/v1/calls/{call}": {"GET": Access(_LOOK)},
+    "/api/v1/calls/{call}/story": {"GET": Access(_HANDLE)},
+    "/api/v1/calls/{call}/hangup": {"POST": Access(_HANDLE)},
+    "/api/v1/agents": {"GET": Access(_LOOK)},
+    "/api/v1/agents/{agent}": {"GET": Access(_LOOK)},
+    "/api/v1/agents/{agent}/status": {"PUT": Access(_HANDLE)},
+    "/api/v1/agents/{agent}/wrap-up": {"POST": Access(_HANDLE)},
+    "/api/v1/queues": {"GET": Access(_LOOK)},
+    "/api/v1/alerts": {"GET": Access(_WATCH)},
+    "/api/v1/outbound/explain": {"GET": Access(_ASK)},
+    "/api/v1/setup": {
+        "GET": Access(_LEAD),
+        "PUT": Access(_ADMIN, body_max=_SETUP_BYTES_MAX, media=_SETUP_MEDIA, limit_s=_SETUP_LIMIT_S),
+    },
+    "/api/v1/setup/check": {
+        "POST": Access(_LEAD, body_max=_SETUP_BYTES_MAX, media=_SETUP_MEDIA, limit_s=_SETUP_LIMIT_S),
+    },
+    "/api/v1/events": {"GET": Access(_LOOK, limit_s=None, origin=True)},
+}
+"""Every route there is, and who may use it."""
+
+
+def find(path: str) -> tuple[str, Mapping[str, Access]] | None:
+    """Find the declared route a path belongs to, and the access to each of its methods."""
+    methods = ACCESS.get(path)
+    if methods is not None:
+        return path, methods
+    parts = path.split("/")
+    for template, found in ACCESS.items():
+        wanted = template.split("/")
+        if len(wanted) == len(parts) and all(_fits(want, part) for want, part in zip(wanted, parts, strict=True)):
+            return template, found
+    return None
+
+
+def _fits(want: str, part: str) -> bool:
+    return bool(part) if want.startswith("{") else want == part
+
+
+def principal_of(role: str, name: str) -> Principal | None:
+    """Read a role as the books keep it (`admin`, `agent:an`); None when it is no role of ours."""
+    word, _, agent = role.partition(":")
+    if word not in {item.value for item in Role} or (word == Role.AGENT) != bool(agent):
+        return None
+    return Principal(Role(word), agent, f"{role}/{name}" if name else role)
+
+
+def on_loopback(peer: str) -> bool:
+    """Whether a request came from this machine."""
+    try:
+        return ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        return False
+
+
+class Doorkeeper:
+    """Turns a bearer token into a principal, and tells a peer that keeps guessing to come back later.
+
+    A right token always passes, whatever its neighbours at the same address do: behind a proxy all have one address.
+    """
+
+    def __init__(self, tokens: Tokens, clock: Clock) -> None:
+        self._tokens = tokens
+        self._clock = clock
+        self._known: OrderedDict[str, tuple[int, Principal]] = OrderedDict()
+        self._failures: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    async def principal(self, token: str, peer: str) -> Principal:
+        """Who shows this token; Problem 401 when nobody, 429 when this peer has guessed too often."""
+        key = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+        now_ms = self._clock.now_ms()
+        at_ms, known = self._known.get(key, (0, None))
+        if known is not None and 0 <= now_ms - at_ms < KNOWN_FOR_MS:
+            return known
+        self._known.pop(key, None)
+        row = await self._tokens.verify(token) if len(token) <= TOKEN_CHARS_MAX else None
+        found = None if row is None else principal_of(row.role, row.name)
+        if found is None:
+            raise self._refusal(peer, now_ms)
+        self._known[key] = (now_ms, found)
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
+        return found
+
+    def _refusal(self, peer: str, now_ms: int) -> Problem:
+        since_ms, count = self._failures.pop(peer, (now_ms, 0))
+        if not 0 <= now_ms - since_ms < FAILURES_WINDOW_MS:
+            since_ms, count = now_ms, 0
+        self._failures[peer] = (since_ms, count + 1)
+        if len(self._failures) > PEERS_MAX:
+            self._failures.popitem(last=False)
+        if count < FAILURES_MAX:
+            return Problem(401, "the token is not known, or it was revoked")
+        wait_s = (since_ms + FAILURES_WINDOW_MS - now_ms) // 1000 + 1
+        return Problem(429, "too many wrong tokens from here", headers={"Retry-After": str(wait_s)})
+
+
+def bearer(shown: Sequence[str]) -> str:
+    """Take the token out of the Authorization headers; Problem 401 unless there is exactly one."""
+    if len(shown) != 1:
+        raise Problem(401, "one token is wanted: Authorization: Bearer TOKEN")
+    scheme, _, token = shown[0].strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Problem(401, "the Authorization header wants the form: Bearer TOKEN")
+    return token.strip()

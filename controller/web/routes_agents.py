@@ -1,0 +1,77 @@
+"""Agents: who is there, what they do, and the two things a person may ask of them: a status, and their wrap-up."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+
+from controller.core.events import AgentStatusAsked, WrapUpEndAsked, WrapUpExtendAsked
+from controller.web.asked import (
+    PAGE_DEFAULT,
+    AgentName,
+    Cursor,
+    Known,
+    Limit,
+    Who,
+    Wish,
+    after_name,
+    ask,
+    own,
+    page_mark,
+)
+from controller.web.auth import Principal
+from controller.web.deps import Deps
+from controller.web.problems import Problem
+from controller.web.schemas import AgentOut, AgentPage, EndWrapUp, NotReady, StatusIn, WrapUpIn
+from controller.web.views import agent_out, page_names
+
+router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
+
+
+@router.get("")
+async def agents(deps: Known, who: Who, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None) -> AgentPage:
+    """List agents in the order of the setup; an agent's token sees itself."""
+    names = [row.name for row in deps.engine.world.setup.agents if own(who, row.name)]
+    shown, more = page_names(names, after_name(cursor), limit)
+    return AgentPage(items=[_show(deps, name) for name in shown], next=page_mark(shown[-1]) if more else None)
+
+
+@router.get("/{agent}")
+async def one_agent(deps: Known, who: Who, agent: AgentName) -> AgentOut:
+    """Show one agent."""
+    _must_be_known(deps, who, agent)
+    return _show(deps, agent)
+
+
+@router.put("/{agent}/status")
+async def set_status(deps: Known, who: Who, agent: AgentName, body: Annotated[StatusIn, Body()]) -> AgentOut:
+    """Set the status an agent wishes; it is accepted whatever the phone's state."""
+    _must_be_known(deps, who, agent)
+    reason = body.reason if isinstance(body, NotReady) else ""
+    event = AgentStatusAsked(agent, body.status, reason, by=who.by)
+    await ask(deps, who, Wish(event, "agent.status", agent, f"{body.status} {reason}".strip(), "body.status"))
+    return _show(deps, agent)
+
+
+@router.post("/{agent}/wrap-up")
+async def wrap_up(deps: Known, who: Who, agent: AgentName, body: Annotated[WrapUpIn, Body()]) -> AgentOut:
+    """End or extend a rest. 409 when there is none, 422 when it would last longer than the setup allows in all."""
+    _must_be_known(deps, who, agent)
+    if isinstance(body, EndWrapUp):
+        wish = Wish(WrapUpEndAsked(agent, by=who.by), "wrap-up.end", agent)
+    else:
+        event = WrapUpExtendAsked(agent, body.seconds, by=who.by)
+        wish = Wish(event, "wrap-up.extend", agent, f"{body.seconds} s", "body.seconds")
+    await ask(deps, who, wish)
+    return _show(deps, agent)
+
+
+def _must_be_known(deps: Deps, who: Principal, agent: str) -> None:
+    if agent not in deps.engine.world.setup.agent or not own(who, agent):
+        raise Problem(404, "there is no agent of this name")
+
+
+def _show(deps: Deps, name: str) -> AgentOut:
+    world = deps.engine.world
+    return agent_out(world.setup.agent[name], world.agents.get(name))

@@ -1,0 +1,155 @@
+"""Calls: what is up, what was, the story of one, and the order to end one.
+
+Live calls come from the world, ended ones from the books; asked for both, they are one list by time of arrival. An
+agent's token sees that agent's calls alone, and is told 404 about every other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+
+from controller.core import numbers, trunks
+from controller.core.events import HangupAsked
+from controller.core.facts import CallEnded
+from controller.core.model import Call
+from controller.core.setup import Setup
+from controller.web.asked import CallId, CallsAsked, Known, Who, Wish, ask, before_instant, epoch_ms, page_mark
+from controller.web.auth import Principal, Role
+from controller.web.deps import CallsWanted
+from controller.web.problems import Problem
+from controller.web.schemas import CallOut, CallPage, Given, HangupOut, Story
+from controller.web.views import ended_call, live_call, serves, story_lines
+
+router = APIRouter(prefix="/api/v1/calls", tags=["calls"])
+
+
+class Nothing(Given):
+    """An empty object: this call needs no words."""
+
+
+@router.get("")
+async def calls(deps: Known, who: Who, asked: Annotated[CallsAsked, Query()]) -> CallPage:
+    """List calls, newest arrival first. `since` and `until` are about the arrival; `until` is not included."""
+    before = before_instant(asked.cursor)
+    setup = deps.engine.world.setup
+    hotline = trunks.find_hotline(setup, asked.hotline) if asked.hotline else None
+    wanted = CallsWanted(
+        hotline=hotline.number if hotline else asked.hotline,
+        queue=asked.queue,
+        agent=asked.agent,
+        callers=_spellings(asked.caller, setup) if asked.caller else (),
+        result=asked.result or "",
+        direction=asked.direction or "",
+        since_ms=epoch_ms(asked.since),
+        until_ms=epoch_ms(asked.until),
+    )
+    if who.role is Role.AGENT:
+        if asked.agent not in {"", who.agent}:
+            return CallPage(items=[], next=None)
+        wanted = replace(wanted, agent=who.agent)
+    rows: dict[tuple[int, str], CallOut] = {}
+    if asked.state != "live":
+        for ended in await deps.history.calls(wanted, before=before, limit=asked.limit + 1):
+            rows[ended.arrived_at_ms, ended.call] = ended_call(ended, masked=who.masked)
+    if asked.state != "ended" and not wanted.result:
+        world = deps.engine.world
+        for call in _live(world.calls.values(), wanted, before, setup):
+            rows[call.arrived_at_ms, call.id] = live_call(world, call, masked=who.masked)
+    return _page(rows, asked.limit)
+
+
+@router.get("/{call}")
+async def one_call(deps: Known, who: Who, call: CallId) -> CallOut:
+    """Show one call, live or ended."""
+    live = deps.engine.world.calls.get(call)
+    if live is not None:
+        _must_be_own(who, live, call)
+        return live_call(deps.engine.world, live, masked=who.masked)
+    ended = await deps.history.call(call)
+    if ended is None:
+        raise _no_call(call)
+    _must_be_own(who, ended, call)
+    return ended_call(ended, masked=who.masked)
+
+
+@router.get("/{call}/story")
+async def story(deps: Known, who: Who, call: CallId) -> Story:
+    """Tell every event, decision and command of a call with its cause and time, oldest first."""
+    live = deps.engine.world.calls.get(call)
+    if live is not None:
+        _must_be_own(who, live, call)
+    elif who.role is Role.AGENT:
+        _must_be_own(who, await deps.history.call(call), call)
+    lines = deps.engine.story(call) if live is not None else await deps.history.story(call)
+    if not lines and live is None and await deps.history.call(call) is None:
+        raise _no_call(call)
+    return Story(call=call, items=story_lines(lines))
+
+
+@router.post("/{call}/hangup", status_code=202)
+async def hangup(deps: Known, who: Who, call: CallId, body: Annotated[Nothing | None, Body()] = None) -> HangupOut:
+    """Order the end of a call. It has ended when its channel is gone: watch its state, or the events."""
+    del body
+    live = deps.engine.world.calls.get(call)
+    if live is None:
+        ended = await deps.history.call(call)
+        _must_be_own(who, ended, call)
+        raise Problem(409, f"call {call} has ended already")
+    _must_be_own(who, live, call)
+    await ask(deps, who, Wish(HangupAsked(call, by=who.by), "call.hangup", call))
+    return HangupOut(call=call)
+
+
+def _page(rows: dict[tuple[int, str], CallOut], limit: int) -> CallPage:
+    """Cut a page; one row more than asked for tells whether there is a next one."""
+    newest = sorted(rows, reverse=True)[: limit + 1]
+    shown = newest[:limit]
+    more = len(newest) > limit
+    return CallPage(items=[rows[key] for key in shown], next=page_mark(*shown[-1]) if more else None)
+
+
+def _live(calls: Iterable[Call], wanted: CallsWanted, before: tuple[int, str] | None, setup: Setup) -> Iterable[Call]:
+    """The live calls that fit the filters."""
+    callers = {_spelling(caller, setup) for caller in wanted.callers}
+    for call in calls:
+        if (
+            (before is None or (call.arrived_at_ms, call.id) < before)
+            and (wanted.since_ms is None or call.arrived_at_ms >= wanted.since_ms)
+            and (wanted.until_ms is None or call.arrived_at_ms < wanted.until_ms)
+            and wanted.hotline in {"", call.hotline}
+            and wanted.queue in {"", call.queue}
+            and wanted.direction in {"", call.direction}
+            and (not wanted.agent or serves(call, wanted.agent))
+            and (not callers or _spelling(call.caller, setup) in callers)
+        ):
+            yield call
+
+
+def _spelling(number: str, setup: Setup) -> str:
+    country = setup.defaults.country
+    return numbers.comparable(numbers.normalise(number, country), country) or number
+
+
+def _spellings(number: str, setup: Setup) -> tuple[str, ...]:
+    """Every spelling a caller's number may have in the books: carriers send what they like."""
+    found = numbers.normalise(number, setup.defaults.country)
+    bare = found.e164.removeprefix("+")
+    spellings = (number, found.e164, bare, f"00{bare}" if bare else "", found.national, found.dial)
+    return tuple(dict.fromkeys(spelling for spelling in spellings if spelling))
+
+
+def _must_be_own(who: Principal, call: Call | CallEnded | None, name: str) -> None:
+    """Tell an agent nothing about calls of others, not even that they exist."""
+    if call is None:
+        raise _no_call(name)
+    theirs = serves(call, who.agent) if isinstance(call, Call) else call.agent == who.agent
+    if who.role is Role.AGENT and not theirs:
+        raise _no_call(name)
+
+
+def _no_call(name: str) -> Problem:
+    return Problem(404, f"no call is named {name}")

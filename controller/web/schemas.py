@@ -1,0 +1,283 @@
+"""Shapes of everything the API takes and gives: the contract written out at /openapi.json.
+
+Times are ISO 8601 in UTC with milliseconds. A value that is not known, or not yet, is null and never an empty text.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+REASON_MAX = 64
+NAME_MAX = 64
+WRAP_UP_STEP_MAX_S = 86_400
+
+Instant = Annotated[
+    str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-22T03:04:05.678Z"], max_length=32)
+]
+Direction = Literal["inbound", "outbound"]
+CallState = Literal["menu", "waiting", "ringing", "talking", "ended"]
+Result = Literal["answered", "missed", "stopped_at_menu", "blocked", "closed", "voicemail", "refused", "failed"]
+Status = Literal["available", "not_ready", "offline"]
+AgentState = Literal["ready", "offered", "talking", "busy", "wrap_up", "unreachable", "not_ready", "offline"]
+
+
+class Given(BaseModel):
+    """What a client sends: unknown keys are refused, texts are not turned into numbers."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Told(BaseModel):
+    """What we answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Fault(Told):
+    """One mistake in a request: where and why."""
+
+    path: str
+    reason: str
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457. `errors` stands in 422 answers, `version` in 409 answers about the setup."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[Fault] | None = None
+
+
+class CallOut(Told):
+    """One call, live or ended. `position` is 1 at the head of the queue, kept while an agent is rung, else null.
+
+    `agent` is who talks, or who is rung when it is one agent alone; `ringing` lists everybody being rung.
+    """
+
+    id: str
+    direction: Direction
+    hotline: str | None
+    caller: str | None
+    caller_name: str | None
+    callee: str | None
+    state: CallState
+    queue: str | None
+    agent: str | None
+    ringing: list[str]
+    position: int | None
+    arrived_at: Instant
+    queued_at: Instant | None
+    answered_at: Instant | None
+    ended_at: Instant | None
+    result: Result | None
+    end_cause: str | None
+    reason: str | None
+    via: str | None
+    trunk: str | None
+    carrier: str | None
+    caller_id: str | None
+    recording: str | None
+    offers: int
+
+
+class CallPage(Told):
+    """Calls, newest first. `next` goes into `cursor` to read on; null at the end."""
+
+    items: list[CallOut]
+    next: str | None
+
+
+class StoryLine(Told):
+    """One line of a story. `kind` is event, fact or command, `cause` the event that led to it."""
+
+    at: Instant
+    offset_ms: int
+    kind: str
+    name: str
+    cause: str | None
+    body: dict[str, object]
+
+
+class Story(Told):
+    """Everything that happened to one call, oldest first."""
+
+    call: str
+    items: list[StoryLine]
+    next: None = None
+
+
+class HangupOut(Told):
+    """The hang-up was ordered; the call has ended when its state says so."""
+
+    call: str
+    ordered: Literal[True] = True
+
+
+class AgentOut(Told):
+    """One agent. `status` is what was asked for, `state` what is true now, `since` when that began."""
+
+    name: str
+    groups: list[str]
+    extension: str | None
+    status: Status
+    reason: str | None
+    state: AgentState
+    call: str | None
+    since: Instant | None
+    wrap_up_until: Instant | None
+    reachable: bool
+
+
+class AgentPage(Told):
+    """Agents in the order of the setup."""
+
+    items: list[AgentOut]
+    next: str | None
+
+
+class Available(Given):
+    """Ready for calls as soon as the phone is reachable too."""
+
+    status: Literal["available"]
+
+
+class NotReady(Given):
+    """Signed in, but no calls for now; `reason` is a word for the wallboard."""
+
+    status: Literal["not_ready"]
+    reason: str = Field(default="", max_length=REASON_MAX, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
+
+
+class Offline(Given):
+    """Signed out."""
+
+    status: Literal["offline"]
+
+
+StatusIn = Annotated[Available | NotReady | Offline, Field(discriminator="status")]
+
+
+class EndWrapUp(Given):
+    """End the rest now."""
+
+    action: Literal["end"]
+
+
+class ExtendWrapUp(Given):
+    """Rest longer by so many seconds; the whole rest is limited by the setup."""
+
+    action: Literal["extend"]
+    seconds: int = Field(ge=1, le=WRAP_UP_STEP_MAX_S)
+
+
+WrapUpIn = Annotated[EndWrapUp | ExtendWrapUp, Field(discriminator="action")]
+
+
+class QueueOut(Told):
+    """One queue now, and its figures since local midnight.
+
+    `ringing` counts calls whose agent is being rung, `waiting` calls nobody is rung for; `sla_percent` is the share of
+    queued calls answered within the target's seconds, null without a target or without calls.
+    """
+
+    name: str
+    online: int
+    free: int
+    ringing: int
+    talking: int
+    waiting: int
+    longest_wait_s: int
+    queued: int
+    offered: int
+    answered: int
+    missed: int
+    sla_percent: float | None
+    sla_target_percent: int | None
+    average_speed_of_answer_s: float | None
+
+
+class QueuePage(Told):
+    """Queues in the order of the setup."""
+
+    items: list[QueueOut]
+    next: str | None
+
+
+class AlertOut(Told):
+    """A limit that was passed; open while `cleared_at` is null."""
+
+    id: str
+    kind: str
+    call: str
+    hotline: str | None
+    queue: str | None
+    agent: str | None
+    limit_s: int
+    raised_at: Instant
+    cleared_at: Instant | None
+
+
+class AlertPage(Told):
+    """Alerts, newest first."""
+
+    items: list[AlertOut]
+    next: str | None
+
+
+class AttemptOut(Told):
+    """One trunk the call would try, in order."""
+
+    trunk: str
+    caller_id: str
+    hotline: str
+    why: str
+
+
+class Explanation(Told):
+    """Where a call to `to` would leave, and every step of the decision; nothing is dialled."""
+
+    allowed: bool
+    reason: str | None
+    to: str
+    carrier: str | None
+    carrier_source: str
+    attempts: list[AttemptOut]
+    steps: list[str]
+
+
+class SetupApplied(Told):
+    """The version now in force, and what changed from the one before."""
+
+    version: int
+    changes: list[str]
+
+
+class SetupChecked(Told):
+    """A setup without a mistake: what would change against the version in force if it were applied."""
+
+    ok: Literal[True] = True
+    version: int
+    changes: list[str]
+
+
+class Alive(Told):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+class Ready(Told):
+    """Everything a call needs is there."""
+
+    ready: Literal[True] = True
+    asterisk: str
+    database: str
+    agi: str

@@ -1,0 +1,77 @@
+"""The listening side of the API: uvicorn with our limits, started and stopped by the hall and by nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from controller.errors import SettingsError
+from controller.settings import Bind
+
+BACKLOG: Final = 256
+CONNECTIONS_MAX: Final = 1_024
+KEEP_ALIVE_S: Final = 30
+DRAIN_S: Final = 3
+UNREAD_LIMIT_MS: Final = 15_000
+"""How long the kernel keeps bytes for a peer that takes none before it gives the connection up."""
+HEADER_BYTES_MAX: Final = 16 << 10
+
+
+def listen(bind: Bind) -> socket.socket:
+    """Take the port; SettingsError (one line) when somebody else has it."""
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with contextlib.suppress(AttributeError, OSError):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_LIMIT_MS)
+    try:
+        listener.bind((bind.host, bind.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(f"[http] bind = {bind}: {error.strerror or error}") from None
+    listener.setblocking(False)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals belong to the hall."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(app: FastAPI, listener: socket.socket) -> None:
+    """Answer requests until cancelled; then let those under way end, at most `DRAIN_S`."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        http="h11",
+        ws="none",
+        backlog=BACKLOG,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        app.state.viewers.close()
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        listener.close()
