@@ -1,7 +1,7 @@
 """Everything Asterisk reads from us, by one name: for an Asterisk that runs already, and for a private one.
 
-`tongdai render asterisk` and the daemon use `write_asterisk` and `write_generated`; `tongdai lab` and the live tests use
-`write_lab_config`. The texts themselves are made in the modules named `render_*`.
+`tongdai render asterisk` and the daemon use `write_asterisk` and `write_generated`; `tongdai lab` and the live tests
+use `write_lab_config`. The texts themselves are made in the modules named `render_*`.
 """
 
 from __future__ import annotations
