@@ -142,11 +142,13 @@ def _mark_tried(turn: Turn, call_id: str, agent: str) -> None:
 
 
 def ring_time_over(turn: Turn, call: Call) -> None:
-    """Ring time has ended for some offers: give those up."""
+    """Ring time has ended for some offers: give those up. A phone that never even rang is set aside."""
     for found in call.offers:
         if found.until_ms <= turn.now_ms:
-            ending.withdraw(turn, call.id, found, "no_answer")
+            ending.withdraw(turn, call.id, found, "no_answer" if found.ringing else "unreachable")
             _mark_tried(turn, call.id, found.agent)
+            if not found.ringing:
+                agents.set_aside(turn, found.agent)
 
 
 def retry(turn: Turn, call: Call) -> None:
