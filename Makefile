@@ -28,12 +28,12 @@ test: ## everything: checks, then every test, those against a real Asterisk incl
 check: setup ## lint, format, types, imports
 	@scripts/check.sh
 
-bench: ## measures the machine it runs on
+bench: ## measures this machine and prints one table (BENCH=options)
 	@TEST=1 scripts/setup.sh
-	@$(WITH_TOOLS) scripts/bench.sh
+	@$(WITH_TOOLS) $(BIN)/python -m benchmarks $(BENCH)
 
-sim: setup ## hours of simulated calls with faults (SEEDS, HOURS)
-	@scripts/sim.sh
+sim: setup ## simulated hours of calls with faults
+	@$(BIN)/python -m pytest -q -m sim
 
 clean: ## removes what setup and runs have made
 	rm -rf .venv .venv-* .asterisk .asterisk.tmp .tools .tools.tmp var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.pure
 
 LANGUAGES = ("en", "vi")
 PLAYED = re.compile(r"Playback\((tongdai-[a-z_-]+)[,)]")
-NAMED = re.compile(r'"(tongdai-(?:voicemail|welcome|closed|fallback|emergency|refused|feature)[a-z_-]*)"')
+NAMED = re.compile(r'"(tongdai-(?:voicemail|welcome|closed)[a-z_-]*)"')
 SMALLEST_MS, LARGEST_BYTES = 300, 62_000
 
 
