@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import structlog
+
 from controller.core import codec
 from controller.core.answer import Answer
 from controller.core.commands import Command
@@ -107,6 +109,7 @@ class Engine:
         self.degraded = False
         self._ledger = ledger
         self._clock = clock
+        self._log = structlog.get_logger("engine")
         self._release = release
         self._journal = journal
         self._meter = meter or NoMeter()
@@ -203,6 +206,7 @@ class Engine:
         self._meter.step(type(item.event).__name__, time.perf_counter() - began)
         if done.broken:
             self._meter.odd(done.broken)
+            self._log.error("a step broke and was undone", cause=done.cause, why=done.broken)
         self._tell_story(item.event, done, now_ms, batch)
         if item.answer is not None:
             batch.answers.append((item.answer, done.answer))
