@@ -1,0 +1,204 @@
+"""Trunk picks through FastAGI: the real side door, engine and books, with many ported numbers in the table.
+
+    python -m benchmarks.pick [--rows 100000] [--rate 200] [--seconds 10]
+
+A second process plays Asterisk: it opens a session per call as `AGI()` does, answers each `SET VARIABLE`, and ends
+the call with `ended`. First at a steady rate (latency), then as fast as sixteen sessions at a time go (throughput).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from controller.agi.scripts import Dialogues
+from controller.agi.server import Server
+from controller.clock import SystemClock
+from controller.core.commands import Command
+from controller.core.events import EndpointSeen, SetupChanged, SnapshotTaken
+from controller.core.ported import PortedTable
+from controller.core.setup import Adaptive, AgentSetup, Carrier, Group, Hotline, Queue, QueueGroup, Setup, Trunk
+from controller.core.world import World
+from controller.effects import Effects
+from controller.engine import Engine
+from controller.journal import Journal
+from controller.store.db import Database, migrate
+from controller.store.ledger import SqlLedger
+
+CARRIERS, TRUNKS, HOTLINES, AGENTS = 20, 200, 2_000, 400
+SIDE_BY_SIDE = 16
+
+
+def setup() -> Setup:
+    """A large operator's setup: every carrier has trunks and hotlines, every agent dials by the adaptive number."""
+    carriers = tuple(Carrier(f"c{n}", prefixes=(f"09{n:02d}"[:4],)) for n in range(CARRIERS))
+    trunks = tuple(Trunk(f"t{n}", f"c{n % CARRIERS}", endpoint=f"t{n}") for n in range(TRUNKS))
+    hotlines = tuple(
+        Hotline(f"+8424{n:07d}", trunk=f"t{n % TRUNKS}", carrier=f"c{n % CARRIERS}", outbound=True, queue="q")
+        for n in range(HOTLINES)
+    )
+    agents = tuple(AgentSetup(f"a{n}", ("g",), endpoint=f"a{n}", outbound_with="auto") for n in range(AGENTS))
+    queues = (Queue("q", (QueueGroup("g"),)),)
+    return Setup(
+        trunks=trunks,
+        carriers=carriers,
+        hotlines=hotlines,
+        adaptives=(Adaptive("auto"),),
+        queues=queues,
+        groups=(Group("g"),),
+        agents=agents,
+    )
+
+
+async def serve(rows: int, folder: Path) -> None:
+    """Run the side door until standard input ends; says its port first."""
+    url = f"sqlite+aiosqlite:///{folder / 'bench.db'}"
+    await migrate(url)
+    database = Database(url)
+    ledger = SqlLedger(database, SystemClock())
+    table = PortedTable.build((f"+849{n:08d}", f"c{n % CARRIERS}") for n in range(rows))
+    world = World(setup())
+
+    async def look_up(number: str) -> tuple[str, str]:
+        carrier = table.find("+84" + number[1:])
+        return (carrier, "ported") if carrier else ("", "")
+
+    later: list[Engine] = []
+    effects = Effects(_NoTelephone(), lambda e: later[0].tell(e), lambda _c: None, lambda _n, _o: None)  # noqa: PLW0108  # built later
+    engine = Engine(world, ledger, SystemClock(), effects.release, Journal(folder / "journal"))
+    later.append(engine)
+    dialogues = Dialogues(engine, lambda: world.setup, look_up)
+    effects.dial_path = dialogues
+    server = Server(dialogues.scripts)
+    await server.start("127.0.0.1", 0)
+    engine.tell(SetupChanged(world.setup))
+    engine.resume(SnapshotTaken("b", endpoints=tuple(EndpointSeen(f"a{n}", True) for n in range(AGENTS))))
+    running = asyncio.create_task(engine.run())
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.read)
+    running.cancel()
+    await server.close()
+    sys.stdout.write(json.dumps({"cpu_s": time.process_time(), "table_bytes_row": 8}) + "\n")
+
+
+class _NoTelephone:
+    async def run(self, command: Command) -> None:
+        """Nothing to command: the calls live in the dialplan."""
+
+    async def snapshot(self) -> SnapshotTaken:
+        return SnapshotTaken("b")
+
+    async def watch_phones(self, endpoints: object) -> None:
+        """Nobody to watch."""
+
+
+async def session(port: int, script: str, call: str, agent: str, arguments: tuple[str, ...]) -> dict[str, str]:
+    """One `AGI()` as Asterisk runs it; the variables that were set."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = {
+        "agi_network": "yes",
+        "agi_network_script": script,
+        "agi_request": f"agi://127.0.0.1/{script}",
+        "agi_channel": f"PJSIP/{agent}-00000001",
+        "agi_uniqueid": call,
+        "agi_callerid": "101",
+        "agi_calleridname": "unknown",
+        "agi_context": "tongdai-outbound",
+        "agi_extension": "s",
+        "agi_threadid": "1",
+    }
+    head |= {f"agi_arg_{n}": value for n, value in enumerate(arguments, 1)}
+    writer.write("".join(f"{key}: {value}\n" for key, value in head.items()).encode() + b"\n")
+    found: dict[str, str] = {}
+    while line := await reader.readline():
+        _, _, rest = line.decode().strip().partition("SET VARIABLE ")
+        name, _, value = rest.partition(" ")
+        found[name.strip('"')] = value.strip('"')
+        writer.write(b"200 result=1\n")
+    writer.close()
+    return found
+
+
+async def one(port: int, n: int, took: list[float]) -> None:
+    """Ask for a trunk, note how long it took, end the call."""
+    call, agent = f"bench.{n}", f"a{n % AGENTS}"
+    began = time.perf_counter()
+    found = await session(port, "outbound", call, agent, (f"09{random.randrange(10**8):08d}",))  # noqa: S311
+    took.append(time.perf_counter() - began)
+    if found.get("TD_OK") != "1":
+        raise RuntimeError(f"no trunk for {call}: {found}")
+    await session(port, "ended", call, agent, ("NOANSWER", "19", "0"))
+
+
+async def load(port: int, rate: float, seconds: float) -> dict[str, float]:
+    """The steady part, then the full-speed part."""
+    took: list[float] = []
+    numbers = iter(range(10**9))
+    begun: set[asyncio.Task[None]] = set()
+    start = time.perf_counter()
+    while (due := start + len(begun) / rate) < start + seconds:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        begun.add(asyncio.create_task(one(port, next(numbers), took)))
+    await asyncio.gather(*begun)
+    steady = sorted(took)
+    fast: list[float] = []
+    end = time.perf_counter() + seconds / 2
+
+    async def worker() -> None:
+        while time.perf_counter() < end:
+            await one(port, next(numbers), fast)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(SIDE_BY_SIDE)))
+    return {
+        "picks": len(steady),
+        "p50_ms": 1000 * statistics.median(steady),
+        "p99_ms": 1000 * steady[int(len(steady) * 0.99)],
+        "worst_ms": 1000 * steady[-1],
+        "full_speed_per_s": len(fast) / (time.perf_counter() - began),
+    }
+
+
+async def bench(rows: int, rate: float, seconds: float) -> dict[str, float]:
+    """Start the side door in a process of its own, load it from here."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks.pick", "--serve", folder, "--rows", str(rows)]
+        pipe = asyncio.subprocess.PIPE
+        door = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+        if door.stdout is None or door.stdin is None:
+            raise RuntimeError("the door was started without pipes")
+        port = int(await door.stdout.readline())
+        figures = await load(port, rate, seconds)
+        door.stdin.close()
+        figures |= json.loads(await door.stdout.readline())
+        await door.wait()
+    return figures
+
+
+def main(argv: list[str] | None = None, show: Callable[[str], None] = print) -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rate", type=float, default=200.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--serve", type=Path)
+    options = parser.parse_args(argv)
+    if options.serve is not None:
+        asyncio.run(serve(options.rows, options.serve))
+        return
+    figures = asyncio.run(bench(options.rows, options.rate, options.seconds))
+    show(f"trunk picks, {options.rows:,} ported numbers, {TRUNKS} trunks, {HOTLINES} hotlines, {options.rate:g}/s:")
+    show("  " + "  ".join(f"{name} {value:,.2f}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    main()
