@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from controller.lab.get_tools import reachable
+
 READY_LIMIT_S = 30
 STOP_LIMIT_S = 10
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=40", "shared_buffers=16MB")
@@ -28,7 +30,7 @@ def binaries() -> Path:
         return found[-1].parent
     on_path = shutil.which("initdb")
     if on_path is None:
-        raise RuntimeError("PostgreSQL's server programs are missing: install the Debian package `postgresql`")
+        raise RuntimeError("PostgreSQL's server programs are missing: `make setup TEST=1` gets them")
     return Path(on_path).resolve().parent
 
 
@@ -75,8 +77,9 @@ def _pid_file(server: Server) -> bool:
 @contextmanager
 def running() -> Iterator[Server]:
     """Make a cluster, start it, and leave nothing behind."""
-    programs, becoming = binaries(), _becoming()
+    becoming = _becoming()
     folder = Path(tempfile.mkdtemp(prefix="td-pg-"))
+    programs = reachable(binaries() / "initdb", folder).parent if becoming else binaries()
     if becoming:
         os.chown(folder, becoming["user"], becoming["group"])  # type: ignore[arg-type]
     data, log = folder / "data", folder / "log"
