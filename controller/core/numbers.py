@@ -114,28 +114,33 @@ def _by_library(digits: str, country: str) -> Number | None:
     vietnamese = country == "VN"
     if vietnamese and not digits.startswith(("+", "00")):
         return None
-    try:
-        parsed = phonenumbers.parse(digits, country)
-    except phonenumbers.NumberParseException:
-        return None
-    home = parsed.country_code == phonenumbers.country_code_for_region(country)
-    if (home and vietnamese) or not phonenumbers.is_possible_number(parsed):
+    parsed = _parsed(digits, country)
+    if parsed is None:
         return None
     e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    if not home:
+    home = parsed.country_code == phonenumbers.country_code_for_region(country)
+    if home:
+        return None if vietnamese else _at_home(parsed, e164, country)
+    if phonenumbers.is_possible_number(parsed) and _parsed(e164, country) == parsed:
         return Number(e164, "", Kind.FOREIGN, f"00{e164[1:]}" if vietnamese else e164)
-    kind = _KIND_OF_TYPE.get(phonenumbers.number_type(parsed), Kind.UNKNOWN)
+    return None
+
+
+def _at_home(parsed: phonenumbers.PhoneNumber, e164: str, country: str) -> Number | None:
+    """A number of a home country other than Vietnam, as far as the library knows its plan."""
+    if not phonenumbers.is_valid_number(parsed):
+        return None
+    kind = _KIND_OF_TYPE.get(phonenumbers.number_type(parsed), Kind.SERVICE)
     national = clean(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
-    return Number(e164, national, kind, national if _reads_back(national, country, e164) else e164)
+    # Some countries print more than they dial: then E.164 is what can be relied on.
+    return Number(e164, national, kind, national if _parsed(national, country) == parsed else e164)
 
 
-def _reads_back(national: str, country: str, e164: str) -> bool:
-    """Whether the national form leads to the same number again; some countries print more than they dial."""
+def _parsed(digits: str, country: str) -> phonenumbers.PhoneNumber | None:
     try:
-        parsed = phonenumbers.parse(national, country)
+        return phonenumbers.parse(digits, country)
     except phonenumbers.NumberParseException:
-        return False
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) == e164
+        return None
 
 
 def comparable(number: Number, country: str) -> str:

@@ -1,0 +1,51 @@
+"""The shipped table of Vietnamese operators, beside an independent list and the library's own data."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import phonenumbers
+import pytest
+from phonenumbers import carrier as library
+
+from controller.core import carriers_vn
+from controller.core.numbers import carrier_of, normalise
+from controller.core.setup import Setup
+from tests.core.vietnamese_numbers import carrier_by_prefix
+
+pytestmark = pytest.mark.pure
+
+SETUP = Setup(carriers=carriers_vn.CARRIERS)
+
+
+def test_the_table_is_the_independent_one() -> None:
+    assert SETUP.prefix_owner == carrier_by_prefix()
+
+
+def test_it_says_when_and_where_it_comes_from() -> None:
+    assert date.fromisoformat(carriers_vn.DATE) >= date(2026, 1, 1)
+    assert carriers_vn.VERSION
+    assert "libphonenumber" in carriers_vn.SOURCE
+
+
+def test_no_prefix_stands_twice() -> None:
+    prefixes = [prefix for row in carriers_vn.CARRIERS for prefix in row.prefixes]
+    assert len(prefixes) == len(set(prefixes))
+
+
+@pytest.mark.parametrize("prefix", [f"0{n}" for n in range(300, 1000)])
+def test_the_library_says_the_same_except_where_it_is_known_to_be_wrong(prefix: str) -> None:
+    national = f"{prefix}123456"
+    name = library.name_for_number(phonenumbers.parse(national, "VN"), "en")
+    ours = carrier_of(normalise(national), SETUP)[0]
+    if prefix.startswith("087"):
+        # 087 was given to iTel; the library names the host network.
+        assert (name, ours) == ("Vinaphone", "itel")
+    elif name:
+        assert ours == SETUP.carrier_spelling[name.casefold()]
+
+
+def test_virtual_operators_count_as_on_the_network_they_use() -> None:
+    assert SETUP.network("itel") == SETUP.network("wintel") == SETUP.network("vinaphone") == "vinaphone"
+    assert SETUP.network("viettel") != SETUP.network("mobifone")
+    assert SETUP.network("nobody we know") == "nobody we know"
