@@ -40,6 +40,11 @@ PRAGMAS: Final = (
     f"PRAGMA journal_size_limit={JOURNAL_MAX_BYTES}",
 )
 _WRITING: Final = "tongdai_writing"
+DRIVER_ERRORS: Final = (
+    *(SQLAlchemyError, sqlite3.Error, OSError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
+"""Whatever a database or its driver raises; what is left is a mistake of ours."""
 
 
 class Database:
@@ -74,7 +79,7 @@ class Database:
         """Turn whatever a database or its driver raises into a LedgerError of one line."""
         try:
             yield
-        except (SQLAlchemyError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise LedgerError(f"{self.name}: {reason_of(error)}") from error
 
     def prepare_file(self) -> None:

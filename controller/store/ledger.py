@@ -69,9 +69,9 @@ class SqlLedger:
         """Write these turns; LedgerError when it failed, or when the database is silent and the outcome unknown."""
         if self._pending is not None:
             await self._wait(self._pending)
-        self._pending = self._writer.write(tuple(turns))
-        await self._wait(self._pending)
-        self._pending.result()
+        self._pending = pending = self._writer.write(tuple(turns))
+        await self._wait(pending)
+        pending.result()
 
     async def load(self) -> Loaded:
         """Read everything a start needs; rows that cannot be read are set aside and named."""

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from controller.errors import LeadLostError, LedgerError
 from controller.ports import Turn
-from controller.store.db import CONNECT_LIMIT_S, Database, reason_of
+from controller.store.db import CONNECT_LIMIT_S, DRIVER_ERRORS, Database, reason_of
 from controller.store.statements import POSTGRESQL, compiled
 from controller.store.turns import Batch, batch_of, scrubbed
+
+_CUT: Final = (
+    *(asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError),
+    *(asyncpg.InterfaceError, asyncpg.InternalClientError, OSError),
+)
+"""What a connection that is no more raises."""
 
 
 class PostgresWriter:
@@ -30,12 +37,12 @@ class PostgresWriter:
         self._sql = compiled(POSTGRESQL)
         self._number = 0
         self._leading = False
+        self._one = asyncio.Lock()
         self._connection: asyncpg.Connection | None = None
 
     def write(self, turns: Sequence[Turn]) -> asyncio.Future[None]:
         """Begin to write; the outcome is LedgerError, LeadLostError or done. Nothing is written by halves."""
-        self._number += 1
-        return asyncio.ensure_future(self._write(turns, self._number))
+        return asyncio.ensure_future(self._write(turns))
 
     async def close(self) -> None:
         """Close the connection."""
@@ -43,22 +50,32 @@ class PostgresWriter:
         if connection is not None:
             connection.terminate()
 
-    async def _write(self, turns: Sequence[Turn], number: int) -> None:
+    async def _write(self, turns: Sequence[Turn]) -> None:
         batch = batch_of(turns)
         try:
-            async with asyncio.timeout(self._limit_s):
-                try:
-                    await self._transaction(batch, number)
-                except (UnicodeEncodeError, asyncpg.DataError):
-                    await self._transaction(scrubbed(batch), number)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            async with asyncio.timeout(self._limit_s), self._one:
+                await self._persist(batch)
+        except DRIVER_ERRORS as error:
             raise LedgerError(f"{self._name}: {reason_of(error)}") from error
 
-    async def _transaction(self, batch: Batch, number: int) -> None:
+    async def _persist(self, batch: Batch) -> None:
+        """Write a batch; a connection that died while nobody used it costs a second try, not an error."""
+        used_before = self._connection is not None
+        try:
+            await self._transaction(batch)
+        except (UnicodeEncodeError, asyncpg.DataError):
+            await self._transaction(scrubbed(batch))
+        except _CUT:
+            if not used_before:
+                raise
+            await self._transaction(batch)
+
+    async def _transaction(self, batch: Batch) -> None:
         connection = self._connection or await self._open()
+        self._number += 1
         try:
             async with connection.transaction():
-                await self._lead(connection, number)
+                await self._lead(connection, self._number)
                 for name, rows in batch.items():
                     if len(rows) == 1:
                         await connection.execute(self._sql[name], *rows[0])
