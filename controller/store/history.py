@@ -18,7 +18,7 @@ from controller.core.model import Alert
 from controller.ports import Line, Said
 from controller.store.db import Database
 from controller.store.tables import alerts, calls, facts, offers, stories
-from controller.store.turns import story_lines
+from controller.store.turns import fitting, story_lines
 
 PAGE_MAX: Final = 1_000
 Key = tuple[int, str]
@@ -87,17 +87,17 @@ class History:
 
     async def call(self, call: str) -> CallEnded | None:
         """Return one ended call, None when there is none of this name."""
-        rows = await self._rows(select(calls).where(calls.c.id == call))
+        rows = await self._rows(select(calls).where(calls.c.id == fitting(call)))
         return _call(rows[0]) if rows else None
 
     async def offers(self, call: str) -> Sequence[OfferRow]:
         """List the offers of a call in the order they were made."""
-        query = select(offers).where(offers.c.call == call).order_by(offers.c.offered_at_ms, offers.c.leg)
+        query = select(offers).where(offers.c.call == fitting(call)).order_by(offers.c.offered_at_ms, offers.c.leg)
         return [OfferRow(**row) for row in await self._rows(query)]
 
     async def story(self, call: str) -> Sequence[Line]:
         """Return the lines of an ended call's story; none when it is unknown or was pruned."""
-        query = select(stories.c.lines).where(stories.c.call == call).order_by(stories.c.at_ms, stories.c.part)
+        query = select(stories.c.lines).where(stories.c.call == fitting(call)).order_by(stories.c.at_ms, stories.c.part)
         return [line for row in await self._rows(query) for line in story_lines(call, row["lines"])]
 
     async def alerts(self, *, before: Key | None = None, limit: int = 50, open_only: bool = False) -> Sequence[Alert]:
@@ -113,7 +113,7 @@ class History:
 
         A fact of a newer program, or a torn one, is left out: one row must not end a viewer's stream.
         """
-        query = select(facts).where(facts.c.seq > after).order_by(facts.c.seq).limit(min(limit, PAGE_MAX))
+        query = select(facts).where(facts.c.seq > fitting(after)).order_by(facts.c.seq).limit(min(limit, PAGE_MAX))
         found = [_said(row) for row in await self._rows(query)]
         return [said for said in found if said is not None]
 
@@ -134,7 +134,7 @@ class History:
         limit: int,
     ) -> Sequence[RowMapping]:
         if before is not None:
-            query = query.where(tuple_(at_ms, name) < tuple_(*before))
+            query = query.where(tuple_(at_ms, name) < tuple_(*map(fitting, before)))
         return await self._rows(query.order_by(at_ms.desc(), name.desc()).limit(min(limit, PAGE_MAX)))
 
     async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
@@ -152,13 +152,13 @@ def _filters(wanted: CallsWanted) -> list[ColumnElement[bool]]:
         calls.c.result: wanted.result,
         calls.c.direction: wanted.direction,
     }
-    found: list[ColumnElement[bool]] = [column == value for column, value in same.items() if value]
+    found: list[ColumnElement[bool]] = [column == fitting(value) for column, value in same.items() if value]
     if wanted.callers:
-        found.append(calls.c.caller.in_(wanted.callers))
+        found.append(calls.c.caller.in_([fitting(caller) for caller in wanted.callers]))
     if wanted.since_ms is not None:
-        found.append(calls.c.arrived_at_ms >= wanted.since_ms)
+        found.append(calls.c.arrived_at_ms >= fitting(wanted.since_ms))
     if wanted.until_ms is not None:
-        found.append(calls.c.arrived_at_ms < wanted.until_ms)
+        found.append(calls.c.arrived_at_ms < fitting(wanted.until_ms))
     return found
 
 

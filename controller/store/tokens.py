@@ -26,6 +26,7 @@ SECRET_BYTES: Final = 24
 TOKEN_MAX: Final = 128
 ROLES: Final = ("admin", "supervisor", "dial", "read")
 _ROLE: Final = re.compile(rf"(?:{'|'.join(ROLES)}|agent:[A-Za-z0-9_.-]{{1,64}})")
+_ID: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 
 
@@ -89,7 +90,7 @@ class Tokens:
 
     async def revoke(self, which: str, by: str = "") -> TokenRow:
         """End a token, named by its number or its name; TokenError when no good token, or more than one, is meant."""
-        meant = tokens.c.id == int(which) if which.isascii() and which.isdigit() else tokens.c.name == which
+        meant = tokens.c.id == int(which) if _ID.fullmatch(which) else tokens.c.name == which
         at_ms = self._clock.now_ms()
         async with self._database.writing() as connection:
             rows = await connection.execute(select(*_SHOWN).where(meant, tokens.c.revoked_at_ms.is_(None)))

@@ -92,10 +92,11 @@ def scrubbed(batch: Batch) -> Batch:
     The doors cut such things off before they become events. Should one slip through, it must not keep every later
     turn out of the books.
     """
-    return {name: [tuple(_scrub(value) for value in row) for row in rows] for name, rows in batch.items()}
+    return {name: [tuple(fitting(value) for value in row) for row in rows] for name, rows in batch.items()}
 
 
-def _scrub(value: Any) -> Any:
+def fitting(value: Any) -> Any:
+    """Return a value as near to this one as every database takes."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
     if isinstance(value, int):
