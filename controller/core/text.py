@@ -16,7 +16,7 @@ NUMBER: Final = re.compile(r"\+?[0-9*#]{1,31}")
 """What is left of a number: digits, keys, and a plus in front."""
 
 _READ_CHARS_MAX: Final = 256
-_SEPARATORS: Final = re.compile(r"[\s().\-/]+")
+_SEPARATORS: Final = re.compile(r"[ ().\-/]+")
 _SPACES: Final = re.compile(r"\s+")
 
 
