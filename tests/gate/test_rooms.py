@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import tomllib
 
 import pytest
@@ -54,6 +55,7 @@ def test_a_core_file_has_its_own_test(stem: str) -> None:
 def test_a_core_file_is_quiet(stem: str) -> None:
     asked = imports((CORE / f"{stem}.py").read_text())
     assert asked & FORBIDDEN == set()
+    assert {module.split(".")[0] for module in asked} - sys.stdlib_module_names <= {"controller", "phonenumbers"}
     outside = {
         module for module in asked if module.split(".")[0] == "controller" and not module.startswith("controller.core")
     }
