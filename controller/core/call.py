@@ -175,6 +175,11 @@ def message_recorded(turn: Turn, call: Call, event: MessageRecorded) -> None:
     ending.hang_up(turn, call, "voicemail")
 
 
+def offer_ringing(turn: Turn, call: Call, event: LegRinging) -> None:
+    """A phone rings: should its ring time pass, it was not answered, and not out of reach."""
+    queueing.offer_ringing(turn, call, event.leg)
+
+
 def offer_answered(turn: Turn, call: Call, event: LegAnswered) -> None:
     """An agent picked up."""
     if any(offer.leg == event.leg for offer in call.offers):
@@ -267,7 +272,7 @@ MOVES: dict[type, dict[Phase, Handler]] = {
     DigitPressed: _row(stale, menu=digit),
     PlaybackEnded: _row(stale, menu=prompt_ended, announcing=prompt_ended, voicemail=prompt_ended),
     MessageRecorded: _row(stale, voicemail=message_recorded),
-    LegRinging: _row(stale),
+    LegRinging: _row(stale, waiting=offer_ringing),
     LegAnswered: _row(
         stray, waiting=offer_answered, talking=talk_answered, forwarding=phone_answered, dialing=odd, connected=odd
     ),

@@ -28,12 +28,13 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A reservation of one agent for one call, with an end."""
+    """A reservation of one agent for one call, with an end. `ringing`: the phone said that it rings."""
 
     agent: str
     leg: str
     offered_at_ms: int
     until_ms: int
+    ringing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

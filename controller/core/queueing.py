@@ -7,6 +7,8 @@ overflows into another queue keeps the time already waited; the longest wait cou
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from controller.core import agent as agents
 from controller.core import alerts, commands, ending, facts, figures, hours, numbers, ways
 from controller.core.model import AgentPhase, Call, Offer, Phase
@@ -109,6 +111,13 @@ def offer_gone(turn: Turn, call: Call, leg: str, outcome: str) -> bool:
     if outcome == "unreachable":
         agents.set_aside(turn, found.agent)
     return True
+
+
+def offer_ringing(turn: Turn, call: Call, leg: str) -> None:
+    """Note that the phone of an offer rings."""
+    rung = tuple(replace(offer, ringing=True) if offer.leg == leg else offer for offer in call.offers)
+    if rung != call.offers:
+        turn.change_call(call.id, offers=rung)
 
 
 def outcome_of(cause: int, tech_cause: int | None) -> str:
