@@ -14,13 +14,15 @@ Wrap-up is no phase but an instant that is stored: it runs beside RELEASING and 
 
 from __future__ import annotations
 
-from controller.core import commands
+from controller.core import commands, ids
 from controller.core.answer import OK, Answer
 from controller.core.events import AgentStatusAsked, PhoneChanged, PhoneChannel, WrapUpEndAsked, WrapUpExtendAsked
 from controller.core.model import Agent, AgentPhase
 from controller.core.turn import Turn
 
 RELEASE_LIMIT_MS = 5_000
+DEAF_PAUSE_MS = 1_000
+"""While Asterisk cannot be heard, what depends on hearing it is put off by so much at a time."""
 UNREACHABLE_MS = 60_000
 STATUSES = ("available", "not_ready", "offline")
 REASON_MAX = 64
@@ -67,6 +69,12 @@ def move(turn: Turn, name: str, verb: str, **fields: object) -> Agent:
     return turn.change_agent(name, phase=after, **fields)
 
 
+def holds(turn: Turn, name: str, leg: str) -> bool:
+    """Whether this agent is being rung or talks on this very leg."""
+    agent = turn.world.agents.get(name)
+    return agent is not None and agent.leg == leg and agent.phase in (AgentPhase.OFFERED, AgentPhase.TALKING)
+
+
 def offer(turn: Turn, name: str, call: str, leg: str) -> None:
     """Reserve an agent for a call."""
     move(turn, name, "offered", call=call, leg=leg, last_offered_ms=turn.now_ms)
@@ -80,9 +88,9 @@ def release(turn: Turn, name: str, q850: int = 16) -> None:
     turn.do(commands.HangUp(agent.call, turn.cause, agent.leg, q850))
 
 
-def free(turn: Turn, name: str, **fields: object) -> None:
+def free(turn: Turn, name: str, **fields: object) -> Agent:
     """The agent's leg or own outbound call is gone."""
-    move(turn, name, "gone", call="", leg="", **fields)
+    return move(turn, name, "gone", call="", leg="", **fields)
 
 
 def leg_gone(turn: Turn, leg: str) -> bool:
@@ -117,9 +125,16 @@ def due(turn: Turn, agent: Agent) -> None:
     if agent.unreachable_until_ms is not None and agent.unreachable_until_ms <= now_ms:
         turn.change_agent(agent.name, unreachable_until_ms=None)
     if agent.releasing_until_ms is not None and agent.releasing_until_ms <= now_ms:
-        turn.do(commands.HangUp(agent.call, turn.cause, agent.leg))
-        free(turn, agent.name)
-        set_aside(turn, agent.name)
+        _never_gone(turn, agent)
+
+
+def _never_gone(turn: Turn, agent: Agent) -> None:
+    if not turn.world.linked:
+        turn.change_agent(agent.name, releasing_until_ms=turn.now_ms + DEAF_PAUSE_MS)
+        return
+    turn.do(commands.HangUp(agent.call, turn.cause, agent.leg))
+    free(turn, agent.name)
+    set_aside(turn, agent.name)
 
 
 # -- what people ask ---------------------------------------------------------------------------------------------
@@ -186,6 +201,7 @@ def phone_changed(turn: Turn, event: PhoneChanged) -> None:
         agent.name,
         reachable=event.reachable,
         unreachable_until_ms=None if event.reachable else agent.unreachable_until_ms,
+        phone_at_ms=turn.now_ms,
     )
 
 
@@ -193,15 +209,15 @@ def phone_channel(turn: Turn, event: PhoneChannel) -> None:
     """A channel we did not make lives or dies on an agent's phone; a live one is a sign of life."""
     name = turn.setup.agent_of_endpoint.get(event.endpoint)
     agent = turn.world.agents.get(name) if name else None
-    if agent is None:
+    if agent is None or ids.parse(event.channel) is not None:
         return
     others = tuple(channel for channel in agent.foreign if channel != event.channel)
     if event.state != "gone":
         others = (*others, event.channel)[-FOREIGN_MAX:]
-    if others != agent.foreign:
-        alive = event.state in ("ring", "up")
-        turn.change_agent(
-            agent.name,
-            foreign=others,
-            unreachable_until_ms=None if alive else agent.unreachable_until_ms,
-        )
+    alive = event.state in ("ring", "up")
+    turn.change_agent(
+        agent.name,
+        foreign=others,
+        unreachable_until_ms=None if alive else agent.unreachable_until_ms,
+        phone_at_ms=turn.now_ms,
+    )

@@ -1,9 +1,9 @@
-"""The call machine: what each event means in each phase of a call.
+r"""The call machine: what each event means in each phase of a call.
 
 An inbound call is answered, may hear a menu or an announcement, waits in a queue, talks, and ends:
 
     (arrives) -> MENU -> WAITING -> TALKING -> ENDING -> (gone)
-                   \\-> ANNOUNCING, FORWARDING (to a phone number), VOICEMAIL -/
+                   \-> ANNOUNCING, FORWARDING (to a phone number), VOICEMAIL -/
 
 An outbound call lives in the dialplan; we pick its trunk (DIALING), see it answered (CONNECTED) and see it end.
 WAITING with offers out is what people call ringing. ENDING means: we asked for the hang-up, the channel is not yet
@@ -17,10 +17,11 @@ world stays as it is). Nothing a telephone network can send reaches beyond this 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from controller.core import agent as agents
-from controller.core import alerts, commands, ending, facts, hours, menu, numbers, outbound, queueing, ways
+from controller.core import alerts, commands, ending, facts, hours, menu, mishap, numbers, outbound, queueing, ways
 from controller.core.events import (
     CallArrived,
     CallGone,
@@ -36,15 +37,31 @@ from controller.core.events import (
     PlaybackEnded,
 )
 from controller.core.model import Call, Phase
+from controller.core.setup import Hotline
 from controller.core.turn import Turn
 
 Handler = Callable[[Turn, Call, Any], None]
 
 
-def arrive(turn: Turn, event: CallArrived) -> None:
-    """A caller is at the door: blocked, closed, menu or queue."""
+def arrive(turn: Turn, event: CallArrived, legs: int = 0) -> None:
+    """A caller is at the door: blocked, closed, menu or queue. Once: a call that is over does not begin again."""
     if event.call in turn.world.calls:
         return
+    if turn.world.is_over(event.call):
+        turn.do(commands.HangUp(event.call, turn.cause, event.call))
+        return
+    call = begin(turn, event, legs)
+    hotline = turn.setup.hotline.get(call.hotline)
+    if hotline is None:
+        ending.hang_up(turn, call, "no_such_hotline", q850=1, result="failed", reason="no_such_hotline")
+    elif numbers.is_blocked(turn.setup, call.caller, "ivr", turn.now_ms):
+        ending.hang_up(turn, call, "blocked", q850=21, result="blocked", reason="blocked")
+    else:
+        _route(turn, call, hotline)
+
+
+def begin(turn: Turn, event: CallArrived, legs: int) -> Call:
+    """Put an inbound call into the world, routed nowhere yet; `legs` of its names are in use already."""
     hotline = turn.setup.hotline.get(event.dialled)
     call = Call(
         id=event.call,
@@ -58,15 +75,14 @@ def arrive(turn: Turn, event: CallArrived) -> None:
         answer_limit_s=hotline.notify_answer_time if hotline else None,
         talk_limit_s=hotline.notify_talk_time if hotline else None,
         wrap_up_s=hotline.wrap_up if hotline else 0,
+        legs=legs,
     )
     turn.put(call)
     turn.say(facts.CallStarted(call.id, "inbound", call.hotline, call.caller, call.callee, ""))
-    if hotline is None:
-        ending.hang_up(turn, call, "no_such_hotline", q850=1, result="failed", reason="no_such_hotline")
-        return
-    if numbers.is_blocked(turn.setup, call.caller, "ivr", turn.now_ms):
-        ending.hang_up(turn, call, "blocked", q850=21, result="blocked", reason="blocked")
-        return
+    return call
+
+
+def _route(turn: Turn, call: Call, hotline: Hotline) -> None:
     schedule = turn.setup.schedule.get(hotline.hours)
     if schedule is not None and not hours.is_open(schedule, turn.now_ms):
         ways.take(turn, call.id, hotline.closed, "closed")
@@ -79,6 +95,9 @@ def arrive(turn: Turn, event: CallArrived) -> None:
 def due(turn: Turn, call: Call) -> None:
     """Some deadlines of a call have come: each is handled in the phase it finds the call in."""
     call = alerts.due(turn, call)
+    if not turn.world.linked:
+        _put_off(turn, call)
+        return
     for field, handler in _DEADLINES:
         now = turn.world.calls.get(call.id)
         at_ms = getattr(now, field, None)
@@ -88,6 +107,16 @@ def due(turn: Turn, call: Call) -> None:
     rest = turn.world.calls.get(call.id)
     if rest is not None:
         queueing.ring_time_over(turn, rest)
+
+
+def _put_off(turn: Turn, call: Call) -> None:
+    """Asterisk cannot be heard: the agent may have answered, the prompt may have ended. Decide when we know."""
+    now_ms, later_ms = turn.now_ms, turn.now_ms + agents.DEAF_PAUSE_MS
+    late: dict[str, Any] = {
+        field: later_ms for field, _ in _DEADLINES if (at_ms := getattr(call, field)) is not None and at_ms <= now_ms
+    }
+    offers = tuple(replace(offer, until_ms=later_ms) if offer.until_ms <= now_ms else offer for offer in call.offers)
+    turn.change_call(call.id, **late, offers=offers)
 
 
 def _prompt_never_ended(turn: Turn, call: Call) -> None:
@@ -146,7 +175,7 @@ def stray(turn: Turn, call: Call, event: LegAnswered) -> None:
     turn.do(commands.HangUp(call.id, turn.cause, event.leg))
 
 
-def gone(turn: Turn, call: Call, event: CallGone) -> None:
+def gone(turn: Turn, call: Call, _event: CallGone) -> None:
     """The caller hung up, or the channel was lost."""
     ending.gone(turn, call, "caller")
 
@@ -154,9 +183,14 @@ def gone(turn: Turn, call: Call, event: CallGone) -> None:
 def ending_gone(turn: Turn, call: Call, event: CallGone) -> None:
     """The channel we wanted gone is gone."""
     if call.direction == "outbound":
-        outbound.gone(turn, call, event)
+        outbound_gone(turn, call, event)
     else:
-        ending.gone(turn, call, "caller")
+        gone(turn, call, event)
+
+
+def outbound_gone(turn: Turn, call: Call, _event: CallGone) -> None:
+    """The agent who dialled is gone."""
+    outbound.gone(turn, call)
 
 
 def digit(turn: Turn, call: Call, event: DigitPressed) -> None:
@@ -166,18 +200,21 @@ def digit(turn: Turn, call: Call, event: DigitPressed) -> None:
 
 def prompt_ended(turn: Turn, call: Call, event: PlaybackEnded) -> None:
     """A prompt came to its end; only the one that is running counts."""
-    if event.playback == call.prompt:
+    if call.prompt and event.playback == call.prompt:
         prompt_over(turn, call)
 
 
 def message_recorded(turn: Turn, call: Call, event: MessageRecorded) -> None:
-    """The caller has left a message."""
-    ending.hang_up(turn, call, "voicemail")
+    """The caller has left a message; a recording that failed holds none."""
+    if call.recording and event.name == call.recording:
+        call = call if event.ok else turn.change_call(call.id, recording="")
+        ending.hang_up(turn, call, "voicemail")
 
 
-def offer_ringing(turn: Turn, call: Call, event: LegRinging) -> None:
-    """A phone rings: should its ring time pass, it was not answered, and not out of reach."""
-    queueing.offer_ringing(turn, call, event.leg)
+def offer_rings(turn: Turn, call: Call, event: LegRinging) -> None:
+    """An agent's phone rings: it can be reached."""
+    offers = tuple(replace(offer, ringing=True) if offer.leg == event.leg else offer for offer in call.offers)
+    turn.change_call(call.id, offers=offers)
 
 
 def offer_answered(turn: Turn, call: Call, event: LegAnswered) -> None:
@@ -215,8 +252,9 @@ def far_gone(turn: Turn, call: Call, event: LegGone) -> None:
     if event.leg != call.leg:
         leg_gone(turn, call, event)
         return
+    held = agents.holds(turn, call.agent, call.leg)
     turn.change_call(call.id, leg="", talk_ended_at_ms=turn.now_ms)
-    if call.agent:
+    if held:
         agents.free(turn, call.agent)
         agents.rest(turn, call.agent, call.wrap_up_s)
     ending.hang_up(turn, turn.world.calls[call.id], "agent" if call.agent else "callee")
@@ -230,7 +268,7 @@ def phone_gone(turn: Turn, call: Call, event: LegGone) -> None:
         leg_gone(turn, call, event)
 
 
-def leg_gone(turn: Turn, call: Call, event: LegGone) -> None:
+def leg_gone(turn: Turn, _call: Call, event: LegGone) -> None:
     """A leg given up earlier is gone: its agent is free."""
     agents.leg_gone(turn, event.leg)
 
@@ -244,23 +282,33 @@ def end_asked(turn: Turn, call: Call, event: HangupAsked) -> None:
 def command_failed(turn: Turn, call: Call, event: CommandFailed) -> None:
     """A command came to nothing; what it was for decides what follows."""
     match event.command:
-        case "RingAgent":
-            queueing.offer_gone(turn, call, event.about, "unreachable")
-        case "RingPhone" if event.about == call.leg:
-            outbound.forward_failed(turn, call, LegGone(call.id, event.about, 34, 503))
-        case "Play" if event.about == call.prompt:
+        case "RingAgent" | "RingPhone":
+            ring_failed(turn, call, event)
+        case "Play" if call.prompt and event.about == call.prompt:
             prompt_over(turn, call)
         case "Record" | "RecordOutbound" if event.about == call.recording:
             turn.change_call(call.id, recording="")
-        case "Answer" | "Join" | "RecordMessage":
-            ending.hang_up(turn, call, "failed", q850=38)
+        case "Answer" | "RecordMessage":
+            ending.hang_up(turn, call, "failed", q850=mishap.FAILED_Q850)
+        case "Join" if event.about == call.leg:
+            ending.hang_up(turn, call, "failed", q850=mishap.FAILED_Q850)
         case _:
             odd(turn, call, event)
 
 
-def failed_late(turn: Turn, call: Call, event: CommandFailed) -> None:
+def ring_failed(turn: Turn, call: Call, event: CommandFailed) -> None:
+    """A phone could not be rung. The command may have been slow and not lost: what it made is hung up."""
+    turn.do(commands.HangUp(call.id, turn.cause, event.about))
+    if call.phase is Phase.FORWARDING and event.about == call.leg:
+        outbound.forward_failed(turn, call, LegGone(call.id, event.about, 34, 503))
+    elif not queueing.offer_gone(turn, call, event.about, "unreachable"):
+        agents.leg_gone(turn, event.about)
+
+
+def failed_late(turn: Turn, _call: Call, event: CommandFailed) -> None:
     """A command failed for a call that is ending anyway; a leg that was never made is gone."""
-    agents.leg_gone(turn, event.about)
+    if event.command == "RingAgent":
+        agents.leg_gone(turn, event.about)
 
 
 def _row(default: Handler, **cells: Handler) -> dict[Phase, Handler]:
@@ -268,11 +316,11 @@ def _row(default: Handler, **cells: Handler) -> dict[Phase, Handler]:
 
 
 MOVES: dict[type, dict[Phase, Handler]] = {
-    CallGone: _row(gone, dialing=outbound.gone, connected=outbound.gone, ending=ending_gone),
+    CallGone: _row(gone, dialing=outbound_gone, connected=outbound_gone, ending=ending_gone),
     DigitPressed: _row(stale, menu=digit),
     PlaybackEnded: _row(stale, menu=prompt_ended, announcing=prompt_ended, voicemail=prompt_ended),
     MessageRecorded: _row(stale, voicemail=message_recorded),
-    LegRinging: _row(stale, waiting=offer_ringing),
+    LegRinging: _row(stale, waiting=offer_rings),
     LegAnswered: _row(
         stray, waiting=offer_answered, talking=talk_answered, forwarding=phone_answered, dialing=odd, connected=odd
     ),
@@ -293,10 +341,13 @@ def handle(turn: Turn, event: Any) -> None:
     elif isinstance(event, LegGone):
         agents.leg_gone(turn, event.leg)
     elif isinstance(event, CommandFailed):
-        agents.leg_gone(turn, event.about)
+        if event.command == "RingAgent":
+            agents.leg_gone(turn, event.about)
+    elif isinstance(event, CallGone):
+        turn.world.note_over(event.call)
     elif isinstance(event, LegAnswered):
         turn.do(commands.HangUp(event.call, turn.cause, event.leg))
     elif isinstance(event, OutboundNextAsked):
         turn.do(commands.ReplyTrunks(event.call, turn.cause, None, "no_trunk", 0))
-    elif not isinstance(event, (CallGone, PlaybackEnded, MessageRecorded, LegRinging, DigitPressed, OutboundEnded)):
+    elif not isinstance(event, (PlaybackEnded, MessageRecorded, LegRinging, DigitPressed, OutboundEnded)):
         turn.say(facts.OddEvent(event.call, type(event).__name__, "no such call"))

@@ -1,3 +1,4 @@
+# ruff: noqa: TRY004 - what cannot be read is one kind of error for those who read: ValueError
 """Values of the core as JSON and back: `decode(encode(x)) == x` for every event, command, fact and live row.
 
 Only the outermost object carries its class name (`type`); what is inside is read by the field's declared type. A key
@@ -53,7 +54,10 @@ def dumps(value: object) -> str:
 
 def loads(text: str) -> Any:
     """`decode` of text; ValueError when it is torn or foreign."""
-    return decode(json.loads(text))
+    try:
+        return decode(json.loads(text))
+    except RecursionError as exc:
+        raise ValueError("nested beyond reason") from exc
 
 
 def _fields_of(value: Any) -> tuple[str, ...]:
@@ -115,7 +119,7 @@ def _optional(hint: Any) -> Callable[[Any], Any]:
 
 
 def _tuple_of(args: tuple[Any, ...]) -> Callable[[Any], Any]:
-    if len(args) == 2 and args[1] is Ellipsis:
+    if args[-1] is Ellipsis:
         each = _reader(args[0])
         return lambda value: tuple(each(item) for item in _list(value))
     parts = [_reader(arg) for arg in args]

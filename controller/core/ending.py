@@ -12,7 +12,7 @@ from typing import Any
 
 from controller.core import agent as agents
 from controller.core import alerts, commands, facts, figures, leaving
-from controller.core.model import AgentPhase, Call, Offer, Phase
+from controller.core.model import Call, Offer, Phase
 from controller.core.turn import Turn
 
 ENDING_LIMIT_MS = 10_000
@@ -67,7 +67,10 @@ def withdraw_all(turn: Turn, call: str, but: str = "", outcome: str = "cancelled
 def withdraw(turn: Turn, call: str, offer: Offer, outcome: str) -> None:
     """Take back one offer: hang up its leg and let the agent go when it is gone."""
     drop_offer(turn, call, offer, outcome)
-    agents.release(turn, offer.agent)
+    if agents.holds(turn, offer.agent, offer.leg):
+        agents.release(turn, offer.agent)
+    else:
+        turn.do(commands.HangUp(call, turn.cause, offer.leg))
 
 
 def drop_offer(turn: Turn, call: str, offer: Offer, outcome: str) -> None:
@@ -82,7 +85,7 @@ def end_talk(turn: Turn, call_id: str) -> None:
     """If the call talks, the talk is over now: the far leg is hung up and the agent's rest begins."""
     call = turn.world.calls[call_id]
     if call.leg and call.phase in (Phase.TALKING, Phase.FORWARDING):
-        if call.agent and turn.world.agents[call.agent].phase is AgentPhase.TALKING:
+        if call.agent and agents.holds(turn, call.agent, call.leg):
             agents.release(turn, call.agent)
             agents.rest(turn, call.agent, call.wrap_up_s)
         else:
@@ -107,7 +110,7 @@ def result_of(call: Call) -> str:
         return "answered"
     if call.result:
         return call.result
-    if call.direction == "outbound" or call.queued_at_ms is not None:
+    if call.direction == "outbound" or call.queued_at_ms is not None or call.attempts:
         return "missed"
     return "stopped_at_menu"
 

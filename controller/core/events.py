@@ -156,7 +156,7 @@ class OutboundAsked:
 
 @dataclass(frozen=True, slots=True)
 class OutboundNextAsked:
-    """The trunk of the present attempt failed for its own reasons (`status` of Dial, Q.850 `cause`): which is next?"""
+    """The trunk of the present attempt failed for its own reasons (`status` of Dial, Q.850 `cause`): the next one."""
 
     call: str
     status: str
@@ -182,7 +182,7 @@ class SetupChanged:
 
 @dataclass(frozen=True, slots=True)
 class CommandFailed:
-    """A command did not do its work. `command` is its class name, `about` the id it was about (leg, playback, bridge)."""
+    """A command did not do its work. `command` is its class name, `about` the id of the leg, playback or bridge."""
 
     call: str
     command: str

@@ -26,8 +26,11 @@ def enter(turn: Turn, call: Call, name: str) -> None:
     if menu is None or call.hops >= HOPS_MAX:
         ending.hang_up(turn, call, "menu")
         return
+    ways.stop_music(turn, call)
     call = ways.pick_up(turn, call)
-    call = turn.change_call(call.id, phase=Phase.MENU, menu=name, loop=0, wrong=0, hops=call.hops + 1)
+    call = turn.change_call(
+        call.id, phase=Phase.MENU, menu=name, loop=0, wrong=0, hops=call.hops + 1, answer_alert_at_ms=None
+    )
     _speak(turn, call, menu, more=1)
 
 
@@ -90,6 +93,6 @@ def time_over(turn: Turn, call: Call) -> None:
 def _choose(turn: Turn, call: Call, menu: Menu, pressed: str, way: Way) -> None:
     turn.say(facts.MenuChosen(call.id, menu.name, pressed, ways.describe(way)))
     if way.kind is WayKind.REPEAT:
-        _speak(turn, turn.change_call(call.id, wrong=call.wrong + 1), menu, more=0)
+        _speak(turn, call, menu, more=0)
     else:
         ways.take(turn, call.id, way, "menu")

@@ -28,7 +28,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A reservation of one agent for one call, with an end. `ringing`: the phone said that it rings."""
+    """A reservation of one agent for one call, with an end. `ringing` once the phone was heard to ring."""
 
     agent: str
     leg: str
@@ -53,8 +53,8 @@ class Attempt:
 class Call:
     """One call, inbound or outbound, from its first event until its channel is gone.
 
-    `position` in a queue is the order of (`queued_at_ms`, `id`). `wrap_up_s`, `answer_limit_s` and `talk_limit_s` are the
-    limits the call began with; a later change of the setup does not touch them.
+    `position` in a queue is the order of (`queued_at_ms`, `id`). `wrap_up_s`, `answer_limit_s` and `talk_limit_s` are
+    the limits the call began with; a later change of the setup does not touch them.
     """
 
     id: str
@@ -130,6 +130,7 @@ class Agent:
 
     `wrap_up_until_ms` is the stored instant a rest ends. `foreign` are channels on the phone that are not ours.
     `unreachable_until_ms`: the phone failed an offer; set aside until a sign of life or this instant.
+    `phone_at_ms`: when the phone last told us something; an older snapshot knows less.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Agent:
     reachable: bool = False
     unreachable_until_ms: int | None = None
     foreign: tuple[str, ...] = ()
+    phone_at_ms: int = 0
     state: str = "offline"
     since_ms: int = 0
     idle_since_ms: int = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from controller.core import agent as agents
 from controller.core import commands, ending, facts, ids, leaving, queueing, trunks, ways
-from controller.core.events import CallGone, LegGone, OutboundAsked, OutboundEnded, OutboundNextAsked, PhoneChannel
+from controller.core.events import LegGone, OutboundAsked, OutboundEnded, OutboundNextAsked, PhoneChannel
 from controller.core.model import AgentPhase, Attempt, Call, Phase
 from controller.core.turn import Turn
 
@@ -46,25 +46,25 @@ def question(turn: Turn, event: OutboundAsked, agent: str) -> trunks.Question:
 
 def asked(turn: Turn, event: OutboundAsked) -> None:
     """An agent dials: decide, reserve, answer."""
-    if event.call in turn.world.calls:
-        _refuse(turn, event, "", "not_permitted")
+    if event.call in turn.world.calls or turn.world.is_over(event.call):
+        _refuse(turn, event, "not_permitted")
         return
     name = turn.setup.agent_of_endpoint.get(event.endpoint, "")
     agent = turn.world.agents.get(name)
     if agent is None:
         _record_refusal(turn, event, "", trunks.Decision(False, "not_agent", to=event.dialled))
-        _refuse(turn, event, "", "not_agent")
+        _refuse(turn, event, "not_agent")
         return
     if agent.phase in (AgentPhase.TALKING, AgentPhase.DIALING):
         _record_refusal(turn, event, name, trunks.Decision(False, "in_call", to=event.dialled))
-        _refuse(turn, event, name, "in_call")
+        _refuse(turn, event, "in_call")
         return
     decision = trunks.decide(question(turn, event, name))
     if decision.allowed:
         _begin(turn, event, name, decision)
     else:
         _record_refusal(turn, event, name, decision)
-        _refuse(turn, event, name, decision.reason)
+        _refuse(turn, event, decision.reason)
 
 
 def _begin(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> None:
@@ -84,7 +84,7 @@ def _begin(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decisio
     )
     attempt = leaving.admit_next(turn, call)
     if attempt is None:
-        _refuse(turn, event, name, "no_trunk")
+        _refuse(turn, event, "no_trunk")
         ending.finish(turn, turn.change_call(call.id, result="refused", reason="no_trunk", end_cause="refused"))
         return
     if turn.world.agents[name].phase is AgentPhase.OFFERED:
@@ -95,8 +95,6 @@ def _begin(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decisio
 
 
 def _call_of(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> Call:
-    hotline = turn.setup.hotline.get(decision.hotline)
-    own = turn.setup.agent[name].wrap_up
     return Call(
         id=event.call,
         direction="outbound",
@@ -111,8 +109,6 @@ def _call_of(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decis
         carrier=decision.carrier,
         attempts=decision.attempts,
         record_wanted=decision.record,
-        talk_limit_s=hotline.notify_talk_time if hotline else None,
-        wrap_up_s=own if own is not None else (hotline.wrap_up if hotline else 0),
     )
 
 
@@ -120,7 +116,7 @@ def _go(turn: Turn, call: str, attempt: Attempt) -> None:
     turn.do(commands.ReplyTrunks(call, turn.cause, attempt, "", DIAL_S))
 
 
-def _refuse(turn: Turn, event: OutboundAsked, name: str, word: str) -> None:
+def _refuse(turn: Turn, event: OutboundAsked, word: str) -> None:
     turn.do(commands.ReplyTrunks(event.call, turn.cause, None, word, 0))
 
 
@@ -162,14 +158,14 @@ def next_asked(turn: Turn, call: Call, event: OutboundNextAsked) -> None:
         _go(turn, call.id, attempt)
 
 
-def next_refused(turn: Turn, call: Call, event: OutboundNextAsked) -> None:
+def next_refused(turn: Turn, call: Call, _event: OutboundNextAsked) -> None:
     """The call is being ended: no further trunk."""
     turn.do(commands.ReplyTrunks(call.id, turn.cause, None, "not_permitted", 0))
 
 
 def channel_up(turn: Turn, call: Call) -> None:
-    """The agent's channel went up, which Dial does when the callee answers."""
-    if call.phase is not Phase.DIALING:
+    """The agent's channel went up, which Dial does when the callee answers; without a trunk nobody can answer."""
+    if call.phase is not Phase.DIALING or call.reason:
         return
     carried(turn, call)
     limit_s = call.talk_limit_s
@@ -200,17 +196,12 @@ def ended(turn: Turn, call: Call, event: OutboundEnded) -> None:
         call = turn.change_call(call.id, answered_at_ms=answered_at_ms)
     if event.status in TRUNK_STATUS and call.answered_at_ms is None and call.reason != "no_trunk":
         leaving.failed(turn, call, event.status, event.cause)
-    _over(turn, turn.change_call(call.id, result=result), cause)
+    _over(turn, turn.change_call(call.id, result=result), cause, still_there=True)
 
 
-def gone(turn: Turn, call: Call, event: CallGone) -> None:
+def gone(turn: Turn, call: Call) -> None:
     """The agent's channel is gone and no report came."""
     _over(turn, turn.change_call(call.id, result=call.result or "missed"), "agent")
-
-
-def vanished(turn: Turn, call: Call) -> None:
-    """The agent's channel ended while nobody told us."""
-    gone(turn, call, CallGone(call.id))
 
 
 def lost(turn: Turn, call: Call) -> None:
@@ -218,10 +209,12 @@ def lost(turn: Turn, call: Call) -> None:
     _over(turn, turn.change_call(call.id, result=call.result or "failed"), "pbx_lost")
 
 
-def _over(turn: Turn, call: Call, cause: str) -> None:
+def _over(turn: Turn, call: Call, cause: str, *, still_there: bool = False) -> None:
+    """End it. The report may come while the phone still hears an announcement: it stays in use until it is gone."""
     agent = turn.world.agents.get(call.agent)
     if agent is not None and agent.phase is AgentPhase.DIALING and agent.call == call.id:
-        agents.free(turn, agent.name)
+        foreign = (*agent.foreign, call.id) if still_there else agent.foreign
+        agents.free(turn, agent.name, foreign=foreign[-agents.FOREIGN_MAX :], phone_at_ms=turn.now_ms)
         if call.answered_at_ms is not None:
             agents.rest(turn, agent.name, call.wrap_up_s)
     ending.finish(turn, turn.change_call(call.id, end_cause=call.end_cause or cause))
@@ -235,7 +228,7 @@ def phone_channel(turn: Turn, event: PhoneChannel) -> bool:
     if event.state == "up":
         channel_up(turn, call)
     elif event.state == "gone":
-        gone(turn, call, CallGone(call.id, event.cause, event.tech_cause))
+        gone(turn, call)
     return True
 
 
@@ -251,3 +244,10 @@ def forward_failed(turn: Turn, call: Call, event: LegGone) -> None:
         ways.forward_next(turn, turn.world.calls[call.id])
     else:
         ending.hang_up(turn, call, "callee")
+
+
+def forward_lost(turn: Turn, call: Call) -> None:
+    """The leg vanished while nobody listened, which is no fault of the trunk: ring the phone again."""
+    leaving.release(turn, call)
+    call = turn.change_call(call.id, leg="", key_until_ms=None, attempt=max(0, call.attempt - 1))
+    ways.forward_next(turn, call)

@@ -7,11 +7,9 @@ overflows into another queue keeps the time already waited; the longest wait cou
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.core import agent as agents
 from controller.core import alerts, commands, ending, facts, figures, hours, numbers, ways
-from controller.core.model import AgentPhase, Call, Offer, Phase
+from controller.core.model import Call, Offer, Phase
 from controller.core.setup import Queue, Way
 from controller.core.turn import Turn
 
@@ -20,7 +18,9 @@ RETRY_PAUSE_MS = 2_000
 
 _BUSY = (486, 600)
 _DECLINED = (603, 607, 608)
+_USER_BUSY, _REJECTED = 17, 21
 _SILENT_CAUSES = (18, 19)
+_CLEARED_CAUSES = (16, 26, 127)
 
 
 def enter(turn: Turn, call: Call, name: str) -> None:
@@ -75,6 +75,7 @@ def _wait(turn: Turn, call: Call, queue: Queue) -> None:
         wrap_up_s=max(queue.wrap_up, hotline.wrap_up if hotline else 0),
         tried=(),
         offers=(),
+        result="",
     )
     figures.count(turn, queue.name, queued=1)
     turn.do(commands.StartMusic(call.id, turn.cause, queue.music))
@@ -106,29 +107,22 @@ def offer_gone(turn: Turn, call: Call, leg: str, outcome: str) -> bool:
         return False
     ending.drop_offer(turn, call.id, found, outcome)
     _mark_tried(turn, call.id, found.agent)
-    if turn.world.agents[found.agent].phase is AgentPhase.OFFERED:
+    if agents.holds(turn, found.agent, leg):
         agents.free(turn, found.agent)
-    if outcome == "unreachable":
-        agents.set_aside(turn, found.agent)
+        if outcome == "unreachable":
+            agents.set_aside(turn, found.agent)
     return True
-
-
-def offer_ringing(turn: Turn, call: Call, leg: str) -> None:
-    """Note that the phone of an offer rings."""
-    rung = tuple(replace(offer, ringing=True) if offer.leg == leg else offer for offer in call.offers)
-    if rung != call.offers:
-        turn.change_call(call.id, offers=rung)
 
 
 def outcome_of(cause: int, tech_cause: int | None) -> str:
     """What the causes of a leg's end say about the phone (Q.850, RFC 3261)."""
-    if tech_cause in _BUSY or (tech_cause is None and cause == 17):
+    if tech_cause in _BUSY or (tech_cause is None and cause == _USER_BUSY):
         return "busy"
-    if tech_cause in _DECLINED or (tech_cause is None and cause == 21):
+    if tech_cause in _DECLINED or (tech_cause is None and cause == _REJECTED):
         return "declined"
     if cause in _SILENT_CAUSES and tech_cause in (None, 480, 487):
         return "no_answer"
-    if cause in (16, 26, 127):
+    if cause in _CLEARED_CAUSES:
         return "declined"
     return "unreachable"
 
@@ -156,7 +150,7 @@ def ring_time_over(turn: Turn, call: Call) -> None:
         if found.until_ms <= turn.now_ms:
             ending.withdraw(turn, call.id, found, "no_answer" if found.ringing else "unreachable")
             _mark_tried(turn, call.id, found.agent)
-            if not found.ringing:
+            if not found.ringing and found.agent in turn.world.agents:
                 agents.set_aside(turn, found.agent)
 
 

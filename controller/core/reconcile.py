@@ -1,34 +1,43 @@
 """Bringing books and telephone together: Asterisk is right about channels, the ledger about wishes.
 
-After a start, a cut event stream or a restart of Asterisk, and every so often besides, we are shown everything
-Asterisk has. What is gone there is over here; what we made and nobody wants any more is hung up; who arrived while we
-were not listening is let in; offers that were interrupted are made again; a talk whose legs are not joined is joined.
+After a start, a cut event stream or a restart of Asterisk (a *resync*), and every so often besides (an *audit*), we
+are shown everything Asterisk has. What is gone there is over here; what we made and nobody wants any more is hung up;
+who arrived while we were not listening is let in; offers that were interrupted are made again; a talk whose legs are
+not joined is joined.
+
+An audit runs beside the calls: what was made, answered or told while it was under way is not in it, so it is believed
+only about what is older than itself (`asked_at_ms`). A resync comes before anything else is heard and is believed
+about everything.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from controller.core import adopting, commands, ending, facts, ids, mishap, outbound, queueing
 from controller.core import agent as agents
 from controller.core import call as calls
-from controller.core import commands, ending, facts, ids, outbound, queueing
-from controller.core.events import CallArrived, ChannelSeen, LegGone, SnapshotTaken
-from controller.core.model import Agent, AgentPhase, Call, Pbx, Phase
+from controller.core.events import ChannelSeen, ClockMoved, EndpointSeen, LegGone, LegRinging, SnapshotTaken
+from controller.core.model import Agent, AgentPhase, Call, Pbx, Phase, QueueDay
 from controller.core.turn import Turn
 
 PBX = "asterisk"
-_NO_SNAPSHOT_GUARD = 2**62
+PROMPT_GRACE_MS = 10_000
+"""A prompt may have ended while we did not listen: so much longer is it waited for after a resync."""
+_NO_GUARD_MS = 2**62
 
 
 @dataclass(slots=True)
 class _Sight:
-    """A snapshot, indexed, with what we count while mending."""
+    """A snapshot, indexed, with what we count while mending. Only what is older than `before_ms` is judged by it."""
 
     seen: dict[str, ChannelSeen]
     bridged: dict[str, tuple[str, ...]]
     restarted: bool
     before_ms: int
+    resync: bool
     resuming: bool
     ended: int = 0
     adopted: int = 0
@@ -36,45 +45,52 @@ class _Sight:
 
 
 def taken(turn: Turn, event: SnapshotTaken) -> None:
-    """Mend every difference between the world and what Asterisk has."""
+    """Mend every difference between the world and what Asterisk has; an audit from before a cut is of no use."""
+    resync = event.asked_at_ms is None
+    if not resync and not turn.world.linked:
+        return
     known = turn.world.pbx.get(PBX, Pbx())
     sight = _Sight(
         seen={channel.id: channel for channel in event.channels},
         bridged={bridge.id: bridge.channels for bridge in event.bridges},
         restarted=bool(known.boot) and known.boot != event.boot,
-        before_ms=_NO_SNAPSHOT_GUARD if event.asked_at_ms is None else event.asked_at_ms,
+        before_ms=_NO_GUARD_MS if event.asked_at_ms is None else event.asked_at_ms,
+        resync=resync,
         resuming=turn.world.resuming,
     )
-    turn.world.resuming = False
-    if not turn.world.linked:
-        turn.world.linked = True
-        for queue in turn.setup.queues:
-            turn.touch(queue.name)
     if known.boot != event.boot:
         turn.put(Pbx(PBX, event.boot))
-    for call in list(turn.world.calls.values()):
-        if call.arrived_at_ms < sight.before_ms:
-            _mend_call(turn, call, sight)
+    if resync:
+        _listen_again(turn)
+    for call in [row for row in turn.world.calls.values() if row.arrived_at_ms < sight.before_ms]:
+        mishap.contained(turn, call, partial(_mend_call, turn, call, sight))
     _mend_agents(turn, event, sight)
+    sight.adopted = adopting.let_in(turn, event)
     _hang_up_orphans(turn, sight)
-    _let_in(turn, event, sight)
-    if sight.ended or sight.adopted or sight.orphans or sight.restarted or event.asked_at_ms is None:
+    if resync or sight.ended or sight.adopted or sight.orphans or sight.restarted:
         turn.say(facts.Reconciled(sight.ended, sight.adopted, sight.orphans, sight.restarted))
+
+
+def _listen_again(turn: Turn) -> None:
+    turn.world.resuming = False
+    turn.world.linked = True
+    for queue in turn.setup.queues:
+        turn.touch(queue.name)
+
+
+# -- calls ---------------------------------------------------------------------------------------------------------
 
 
 def _mend_call(turn: Turn, call: Call, sight: _Sight) -> None:
     channel = sight.seen.get(call.id)
     if channel is None or (call.direction == "inbound" and not channel.ours):
         sight.ended += 1
-        if call.direction == "outbound":
-            _outbound_over(turn, call, sight)
-        else:
-            ending.gone(turn, call, "pbx_lost" if sight.restarted else "caller")
+        _over(turn, call, sight)
         return
     match call.phase:
         case Phase.WAITING:
             _mend_waiting(turn, call, channel, sight)
-        case Phase.TALKING:
+        case Phase.TALKING if (call.answered_at_ms or 0) < sight.before_ms:
             _mend_talk(turn, call, sight)
         case Phase.FORWARDING:
             _mend_forward(turn, call, sight)
@@ -82,17 +98,18 @@ def _mend_call(turn: Turn, call: Call, sight: _Sight) -> None:
             turn.do(commands.HangUp(call.id, turn.cause, call.id))
         case Phase.DIALING if channel.state.lower() == "up":
             outbound.channel_up(turn, call)
-        case Phase.MENU | Phase.ANNOUNCING | Phase.VOICEMAIL if sight.resuming and call.prompt:
-            calls.prompt_over(turn, call)
-        case _:
-            pass
+        case _ if call.prompt_until_ms is not None and sight.resync:
+            until_ms = min(call.prompt_until_ms, turn.now_ms + PROMPT_GRACE_MS)
+            turn.change_call(call.id, prompt_until_ms=until_ms)
 
 
-def _outbound_over(turn: Turn, call: Call, sight: _Sight) -> None:
-    if sight.restarted:
+def _over(turn: Turn, call: Call, sight: _Sight) -> None:
+    if call.direction == "inbound":
+        ending.gone(turn, call, "pbx_lost" if sight.restarted else "caller")
+    elif sight.restarted:
         outbound.lost(turn, call)
     else:
-        outbound.vanished(turn, call)
+        outbound.gone(turn, call)
 
 
 def _mend_waiting(turn: Turn, call: Call, channel: ChannelSeen, sight: _Sight) -> None:
@@ -106,53 +123,67 @@ def _mend_waiting(turn: Turn, call: Call, channel: ChannelSeen, sight: _Sight) -
         if now.phase is not Phase.WAITING:
             return
         leg = sight.seen.get(offer.leg)
-        if leg is None and offer.offered_at_ms < sight.before_ms:
+        held = agents.holds(turn, offer.agent, offer.leg)
+        if leg is not None and leg.state.lower() == "up" and held:
+            queueing.answered(turn, now, offer.leg)
+        elif (leg is None and offer.offered_at_ms < sight.before_ms) or not held:
             ending.drop_offer(turn, call.id, offer, "lost")
-            if turn.world.agents[offer.agent].phase is AgentPhase.OFFERED:
+            if held:
                 agents.free(turn, offer.agent)
             turn.touch(call.queue)
-        elif leg is not None and leg.state.lower() == "up":
-            queueing.answered(turn, now, offer.leg)
+        elif leg is not None and leg.state.lower() == "ring":
+            calls.offer_rings(turn, now, LegRinging(call.id, offer.leg))
 
 
 def _mend_talk(turn: Turn, call: Call, sight: _Sight) -> None:
     if call.leg not in sight.seen:
         calls.far_gone(turn, call, LegGone(call.id, call.leg))
         return
+    if call.agent and not agents.holds(turn, call.agent, call.leg):
+        adopting.take_hand(turn, call.agent, call)
     inside = sight.bridged.get(ending.bridge_of(call), ())
-    joined_long_ago = (call.answered_at_ms or 0) < sight.before_ms
-    if joined_long_ago and not {call.id, call.leg} <= set(inside):
+    if not {call.id, call.leg} <= set(inside):
         turn.do(commands.Join(call.id, turn.cause, call.leg, ending.bridge_of(call)))
 
 
 def _mend_forward(turn: Turn, call: Call, sight: _Sight) -> None:
     leg = sight.seen.get(call.leg)
-    if leg is None and (sight.resuming or sight.before_ms == _NO_SNAPSHOT_GUARD):
-        outbound.forward_failed(turn, call, LegGone(call.id, call.leg, 34, 503))
+    if leg is None and sight.resync:
+        outbound.forward_lost(turn, call)
     elif leg is not None and leg.state.lower() == "up":
         outbound.carried(turn, call)
         queueing.talk(turn, turn.world.calls[call.id], call.leg)
 
 
+# -- agents --------------------------------------------------------------------------------------------------------
+
+
 def _mend_agents(turn: Turn, event: SnapshotTaken, sight: _Sight) -> None:
     phones = {endpoint.endpoint: endpoint for endpoint in event.endpoints}
     for agent in list(turn.world.agents.values()):
-        if agent.phase is not AgentPhase.IDLE:
-            _mend_hands(turn, agent, sight)
         row = turn.setup.agent.get(agent.name)
         phone = phones.get(row.endpoint) if row else None
-        now = turn.world.agents[agent.name]
-        if phone is None:
-            if now.reachable and sight.before_ms == _NO_SNAPSHOT_GUARD:
-                turn.change_agent(agent.name, reachable=False, foreign=())
-            continue
-        foreign = tuple(sorted(name for name in phone.channels if _is_foreign(turn, name)))[: agents.FOREIGN_MAX]
-        if foreign != now.foreign and not (now.foreign and now.since_ms >= sight.before_ms):
-            turn.change_agent(agent.name, foreign=foreign)
-        if phone.reachable != now.reachable:
-            turn.change_agent(agent.name, reachable=phone.reachable)
-        if phone.reachable and event.asked_at_ms is None:
-            turn.change_agent(agent.name, unreachable_until_ms=None)
+        mishap.contained(turn, agent, partial(_mend_agent, turn, agent.name, phone, sight))
+
+
+def _mend_agent(turn: Turn, name: str, phone: EndpointSeen | None, sight: _Sight) -> None:
+    agent = turn.world.agents[name]
+    if agent.phase is not AgentPhase.IDLE and _lost(turn, agent, sight):
+        agent = agents.free(turn, name)
+    if phone is None:
+        if agent.reachable and sight.resync:
+            turn.change_agent(name, reachable=False, foreign=())
+    elif agent.phone_at_ms < sight.before_ms:
+        foreign = tuple(sorted(channel for channel in phone.channels if _is_foreign(turn, channel)))
+        alive = phone.reachable and sight.resync
+        after = replace(
+            agent,
+            reachable=phone.reachable,
+            foreign=foreign[: agents.FOREIGN_MAX],
+            unreachable_until_ms=None if alive else agent.unreachable_until_ms,
+        )
+        if after != agent:
+            turn.put(after)
 
 
 def _is_foreign(turn: Turn, channel: str) -> bool:
@@ -160,16 +191,17 @@ def _is_foreign(turn: Turn, channel: str) -> bool:
     return ids.parse(channel) is None and (call is None or call.direction != "outbound")
 
 
-def _mend_hands(turn: Turn, agent: Agent, sight: _Sight) -> None:
+def _lost(turn: Turn, agent: Agent, sight: _Sight) -> bool:
+    """Whether what an agent is busy with is gone."""
     call = turn.world.calls.get(agent.call)
     if agent.phase is AgentPhase.RELEASING:
-        lost = agent.leg not in sight.seen
-    elif agent.phase is AgentPhase.OFFERED:
-        lost = call is None or all(offer.leg != agent.leg for offer in call.offers)
-    else:
-        lost = call is None or call.agent != agent.name
-    if lost:
-        agents.free(turn, agent.name)
+        return agent.leg not in sight.seen and agent.last_offered_ms < sight.before_ms
+    if agent.phase is AgentPhase.OFFERED:
+        return call is None or all(offer.leg != agent.leg for offer in call.offers)
+    return call is None or call.agent != agent.name
+
+
+# -- what nobody wants -----------------------------------------------------------------------------------------------
 
 
 def _hang_up_orphans(turn: Turn, sight: _Sight) -> None:
@@ -180,7 +212,7 @@ def _hang_up_orphans(turn: Turn, sight: _Sight) -> None:
             turn.do(commands.HangUp(name.call, turn.cause, channel.id))
     for bridge in sight.bridged:
         name = ids.parse(bridge)
-        call = turn.world.calls.get(name.call) if name and name.kind == "br" else None
+        call = turn.world.calls.get(name.call) if name else None
         if name is not None and name.kind == "br" and (call is None or call.phase is not Phase.TALKING):
             sight.orphans += 1
             turn.do(commands.CloseBridge(name.call, turn.cause, bridge))
@@ -193,18 +225,13 @@ def _wanted(turn: Turn, call_id: str, leg: str) -> bool:
     return call is not None and (call.leg == leg or any(offer.leg == leg for offer in call.offers))
 
 
-def _let_in(turn: Turn, event: SnapshotTaken, sight: _Sight) -> None:
-    for channel in event.channels:
-        if channel.ours and channel.role == "inbound" and channel.id not in turn.world.calls:
-            if event.asked_at_ms is not None:
-                continue
-            sight.adopted += 1
-            calls.arrive(turn, CallArrived(channel.id, channel.dialled, channel.caller, channel.caller_name))
+# -- the clock -------------------------------------------------------------------------------------------------------
 
 
-def shifted(turn: Turn, delta_ms: int) -> None:
+def shifted(turn: Turn, event: ClockMoved) -> None:
     """The wall clock was stepped: move every stored instant with it, so that durations and rests stay true."""
-    for entity in list(turn.world.entities()):
+    delta_ms = event.delta_ms
+    for entity in [row for row in turn.world.entities() if not isinstance(row, QueueDay)]:
         moved: dict[str, Any] = {
             name: value + delta_ms
             for name in entity.__dataclass_fields__

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from controller.core import queueing
+from controller.core.events import SetupChanged
 from controller.core.facts import SetupApplied
 from controller.core.model import Agent, AgentPhase
-from controller.core.setup import Queue, Setup
+from controller.core.setup import Queue
 from controller.core.turn import Turn
 
 
-def changed(turn: Turn, setup: Setup) -> None:
+def changed(turn: Turn, event: SetupChanged) -> None:
     """Put a setup in force: agents come and go, callers of a removed queue go its way out, matching runs anew."""
-    before = turn.setup
+    before, setup = turn.setup, event.setup
     turn.world.install(setup)
     for row in setup.agents:
         if row.name not in turn.world.agents:

@@ -6,18 +6,23 @@ that comes from outside can make it raise: what breaks is undone and told as an 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from controller.core import agent as agents
 from controller.core import call as calls
-from controller.core import events, facts, figures, matching, outbound, queueing, reconcile, settle
+from controller.core import events, facts, figures, matching, mishap, outbound, queueing, reconcile, settle
 from controller.core.answer import OK, Answer
 from controller.core.commands import Command
-from controller.core.model import Agent, AgentPhase, Call, Change, TrunkState
+from controller.core.model import Agent, AgentPhase, Call, Change, Entity, TrunkState, key_of
 from controller.core.turn import Turn
 from controller.core.world import World
 
 DUE_MAX = 100_000
+BACKWARDS_MAX_MS = 1_000
+"""A clock that goes back by less stands still instead; a larger step is told by ClockMoved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,10 @@ class Step:
 def step(world: World, event: events.Event, now_ms: int) -> Step:
     """Decide what follows from `event` at `now_ms`; the world has changed when this returns."""
     world.steps += 1
-    turn = Turn(world, now_ms, f"{type(event).__name__}#{world.steps}")
+    turn = Turn(world, _time(world, event, now_ms), f"{type(event).__name__}#{world.steps}")
     try:
         figures.roll(turn)
-        answer = _dispatch(turn, event)
+        answer = _HANDLERS.get(type(event), calls.handle)(turn, event) or OK
         _run_due(turn)
         matching.match(turn)
         settle.sweep(turn)
@@ -51,38 +56,53 @@ def step(world: World, event: events.Event, now_ms: int) -> Step:
     return Step(turn.cause, changes, tuple(turn.commands), tuple(turn.facts), answer)
 
 
-def _dispatch(turn: Turn, event: events.Event) -> Answer:
-    match event:
-        case events.Ticked():
-            return OK
-        case events.LinkLost():
-            turn.world.linked = False
-        case events.CallArrived():
-            calls.arrive(turn, event)
-        case events.PhoneChanged():
-            agents.phone_changed(turn, event)
-        case events.PhoneChannel():
-            if not outbound.phone_channel(turn, event):
-                agents.phone_channel(turn, event)
-        case events.AgentStatusAsked():
-            return _status(turn, event)
-        case events.WrapUpEndAsked():
-            return agents.ask_wrap_up_end(turn, event)
-        case events.WrapUpExtendAsked():
-            return agents.ask_wrap_up_extend(turn, event)
-        case events.OutboundAsked():
-            outbound.asked(turn, event)
-        case events.SetupChanged():
-            settle.changed(turn, event.setup)
-        case events.SnapshotTaken():
-            reconcile.taken(turn, event)
-        case events.ClockMoved():
-            reconcile.shifted(turn, event.delta_ms)
-        case events.HangupAsked() if event.call not in turn.world.calls:
-            return Answer("not_found", f"no live call has the id {event.call!r}")
+def _time(world: World, event: events.Event, now_ms: int) -> int:
+    """The time of this step: never a little before the last one, or a call would be answered before it arrived."""
+    if isinstance(event, events.ClockMoved):
+        world.now_ms += event.delta_ms
+    if not 0 < world.now_ms - now_ms < BACKWARDS_MAX_MS:
+        world.now_ms = now_ms
+    return world.now_ms
+
+
+def _run_due(turn: Turn) -> None:
+    """Handle every deadline that has come, the earliest first."""
+    for _ in range(DUE_MAX):
+        entity = turn.world.first_due(turn.now_ms)
+        if entity is None:
+            return
+        mishap.contained(turn, entity, partial(_due, turn, entity))
+        if turn.world.get(*key_of(entity)) is entity:
+            mishap.give_up(turn, entity, "its deadline does not pass")
+    raise LookupError("deadlines never end")
+
+
+def _due(turn: Turn, entity: Entity) -> None:
+    match entity:
+        case Call():
+            calls.due(turn, entity)
+        case Agent():
+            agents.due(turn, entity)
+        case TrunkState():
+            turn.put(replace(entity, cooling_until_ms=None))
         case _:
-            calls.handle(turn, event)
-    return OK
+            raise LookupError(f"nothing is due for a {type(entity).__name__}")
+
+
+# -- events that are not about one call ----------------------------------------------------------------------------
+
+
+def _nothing(turn: Turn, event: events.Ticked) -> None:
+    """A deadline has come: it is handled after every event."""
+
+
+def _link_lost(turn: Turn, _event: events.LinkLost) -> None:
+    turn.world.linked = False
+
+
+def _phone_channel(turn: Turn, event: events.PhoneChannel) -> None:
+    if not outbound.phone_channel(turn, event):
+        agents.phone_channel(turn, event)
 
 
 def _status(turn: Turn, event: events.AgentStatusAsked) -> Answer:
@@ -95,19 +115,26 @@ def _status(turn: Turn, event: events.AgentStatusAsked) -> Answer:
     return answer
 
 
-def _run_due(turn: Turn) -> None:
-    """Handle every deadline that has come, the earliest first."""
-    for _ in range(DUE_MAX):
-        entity = turn.world.first_due(turn.now_ms)
-        match entity:
-            case None:
-                return
-            case Call():
-                calls.due(turn, entity)
-            case Agent():
-                agents.due(turn, entity)
-            case TrunkState():
-                turn.put(replace(entity, cooling_until_ms=None))
-            case _:
-                raise LookupError(f"nothing is due for a {type(entity).__name__}")
-    raise LookupError("deadlines never end")
+def _hangup(turn: Turn, event: events.HangupAsked) -> Answer:
+    if event.call not in turn.world.calls:
+        return Answer("not_found", f"no live call has the id {event.call!r}")
+    calls.handle(turn, event)
+    return OK
+
+
+_HANDLERS: dict[type, Callable[[Turn, Any], Answer | None]] = {
+    events.Ticked: _nothing,
+    events.LinkLost: _link_lost,
+    events.CallArrived: calls.arrive,
+    events.PhoneChanged: agents.phone_changed,
+    events.PhoneChannel: _phone_channel,
+    events.AgentStatusAsked: _status,
+    events.WrapUpEndAsked: agents.ask_wrap_up_end,
+    events.WrapUpExtendAsked: agents.ask_wrap_up_extend,
+    events.HangupAsked: _hangup,
+    events.OutboundAsked: outbound.asked,
+    events.SetupChanged: settle.changed,
+    events.SnapshotTaken: reconcile.taken,
+    events.ClockMoved: reconcile.shifted,
+}
+"""What each event means; the others are about one call and have their cell in `call.MOVES`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controller.core import commands, ending, facts, ids, menu, leaving, queueing, trunks
+from controller.core import commands, ending, facts, ids, leaving, menu, queueing, trunks
 from controller.core.model import Call, Phase
 from controller.core.setup import Way, WayKind
 from controller.core.turn import Turn
@@ -80,10 +80,15 @@ def stop_prompt(turn: Turn, call: Call) -> Call:
     return turn.change_call(call.id, prompt="", prompt_until_ms=None)
 
 
-def announce(turn: Turn, call: Call, media: tuple[str, ...], then: Way) -> None:
-    """Tell the caller something, then go on along `then`."""
+def stop_music(turn: Turn, call: Call) -> None:
+    """End the music of the queue the caller leaves: it would play on beneath what is heard next."""
     if call.phase is Phase.WAITING:
         turn.do(commands.StopMusic(call.id, turn.cause))
+
+
+def announce(turn: Turn, call: Call, media: tuple[str, ...], then: Way) -> None:
+    """Tell the caller something, then go on along `then`."""
+    stop_music(turn, call)
     call = turn.change_call(call.id, phase=Phase.ANNOUNCING, then=then, answer_alert_at_ms=None)
     play(turn, call, media)
 
@@ -100,8 +105,7 @@ def prompt_over(turn: Turn, call: Call) -> None:
 
 def voicemail(turn: Turn, call: Call) -> None:
     """Ask the caller to leave a message."""
-    if call.phase is Phase.WAITING:
-        turn.do(commands.StopMusic(call.id, turn.cause))
+    stop_music(turn, call)
     call = turn.change_call(call.id, phase=Phase.VOICEMAIL, result="voicemail", answer_alert_at_ms=None)
     play(turn, call, (VOICEMAIL_PROMPT,))
 
@@ -151,7 +155,6 @@ def forward(turn: Turn, call: Call, way: Way) -> None:
         carrier=decision.carrier,
         attempts=decision.attempts,
         attempt=0,
-        talk_limit_s=call.talk_limit_s,
     )
     forward_next(turn, call)
 

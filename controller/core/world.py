@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -35,6 +36,9 @@ Place = tuple[int, str]
 """A caller's place: (queued_at_ms, call id); the lower goes first."""
 Rank = tuple[int, int, str]
 """A free agent's rank in a queue: (measure of the strategy, order of the setup, name); the lowest is chosen."""
+
+OVER_MAX = 4_096
+"""Ended calls remembered, so that a message that comes late cannot begin one of them again."""
 
 
 def is_free(agent: Agent) -> bool:
@@ -67,8 +71,8 @@ _T = TypeVar("_T", Place, Rank)
 class World:
     """All live entities with their indexes.
 
-    `steps` counts the steps taken; `resuming` is true until the first snapshot after a start,
-    `linked` while Asterisk tells us what happens: nobody is rung while it does not.
+    `steps` counts the steps taken and `now_ms` is the time of the last; `resuming` is true until the first snapshot
+    after a start, `linked` while Asterisk tells us what happens: nobody is rung while it does not.
     """
 
     def __init__(self, setup: Setup | None = None, entities: Iterable[Entity] = ()) -> None:
@@ -81,11 +85,13 @@ class World:
         self.queue_days: dict[str, QueueDay] = {}
         self.pbx: dict[str, Pbx] = {}
         self.steps = 0
+        self.now_ms = 0
         self.resuming = True
         self.linked = False
         self.day = self.day_zone = self.figures_day = ""
         self.day_from_ms = self.day_ends_ms = 0
         self.agent_of_leg: dict[str, str] = {}
+        self._over: OrderedDict[str, None] = OrderedDict()
         self._waiting: dict[str, list[Place]] = {}
         self._hungry: dict[str, list[Place]] = {}
         self._free: dict[tuple[str, int], list[Rank]] = {}
@@ -143,6 +149,21 @@ class World:
         """How many agents of a queue are not offline."""
         return self._signed_in.get(queue, 0)
 
+    def is_over(self, call: str) -> bool:
+        """Whether a call with this id is known to have ended."""
+        return call in self._over
+
+    def orders(self) -> dict[str, object]:
+        """Every order as plain values: those of a world rebuilt from the same entities are equal."""
+        return {
+            "waiting": {queue: list(places) for queue, places in self._waiting.items() if places},
+            "hungry": {queue: list(places) for queue, places in self._hungry.items() if places},
+            "free": {key: list(ranks) for key, ranks in self._free.items() if ranks},
+            "signed_in": {queue: count for queue, count in self._signed_in.items() if count},
+            "legs": dict(self.agent_of_leg),
+            "due": self.next_due_ms(),
+        }
+
     def next_due_ms(self) -> int | None:
         """The nearest deadline of all, None when nothing is due ever."""
         while self._due:
@@ -183,6 +204,12 @@ class World:
         before: Entity | None = self._tables[kind].pop(name, None)
         self._reindex(before, None)
         return before
+
+    def note_over(self, call: str) -> None:
+        """Remember that a call has ended; beyond `OVER_MAX` the oldest is forgotten."""
+        self._over[call] = None
+        if len(self._over) > OVER_MAX:
+            self._over.popitem(last=False)
 
     def install(self, setup: Setup) -> None:
         """Put another setup in force and build the orders of agents anew."""

@@ -1,0 +1,69 @@
+"""Calls that Asterisk has and we do not know: let in, or taken up where they are.
+
+A caller whose arrival we missed is let in as if just arrived. A caller who talks already, and whose row was lost with
+the books, goes on talking: the names of leg and bridge say that the two belong together, the leg's endpoint says who
+the agent is. What we know to be over is not begun again.
+"""
+
+from __future__ import annotations
+
+from controller.core import agent as agents
+from controller.core import call as calls
+from controller.core import commands, ids, queueing
+from controller.core.events import CallArrived, ChannelSeen, SnapshotTaken
+from controller.core.model import Agent, AgentPhase, Call
+from controller.core.turn import Turn
+
+INBOUND = "inbound"
+
+
+def let_in(turn: Turn, event: SnapshotTaken) -> int:
+    """Let in every caller in our application whom nobody knows; returns how many."""
+    count = 0
+    for channel in event.channels:
+        if not channel.ours or channel.role != INBOUND or channel.id in turn.world.calls:
+            continue
+        if turn.world.is_over(channel.id):
+            turn.do(commands.HangUp(channel.id, turn.cause, channel.id))
+            continue
+        count += 1
+        legs = [leg for leg in event.channels if (name := ids.parse(leg.id)) is not None and name.call == channel.id]
+        _let_in(turn, event, channel, legs)
+    return count
+
+
+def _let_in(turn: Turn, event: SnapshotTaken, channel: ChannelSeen, legs: list[ChannelSeen]) -> None:
+    arrived = CallArrived(channel.id, channel.dialled, channel.caller, channel.caller_name)
+    used = max((name.n for leg in legs if (name := ids.parse(leg.id)) is not None), default=0)
+    bridge = next((seen.channels for seen in event.bridges if seen.id == ids.bridge(channel.id)), ())
+    far = next((leg for leg in legs if leg.id in bridge and channel.id in bridge), None)
+    if far is None:
+        calls.arrive(turn, arrived, legs=used)
+    else:
+        _take_up(turn, calls.begin(turn, arrived, legs=used), far)
+
+
+def _take_up(turn: Turn, call: Call, far: ChannelSeen) -> None:
+    """Two who talk go on talking; the agent's own wrap-up counts, else the longer of hotline and its queue."""
+    hotline = turn.setup.hotline.get(call.hotline)
+    queue = turn.setup.queue.get(hotline.queue) if hotline else None
+    name = turn.setup.agent_of_endpoint.get(far.endpoint, "")
+    row = turn.setup.agent.get(name)
+    wrap_up_s = max(call.wrap_up_s, queue.wrap_up if queue else 0)
+    if row is not None and row.wrap_up is not None:
+        wrap_up_s = row.wrap_up
+    call = turn.change_call(call.id, channel_up=True, agent=name, leg=far.id, wrap_up_s=wrap_up_s)
+    take_hand(turn, name, call)
+    queueing.talk(turn, turn.world.calls[call.id], far.id)
+
+
+def take_hand(turn: Turn, name: str, call: Call) -> None:
+    """Put a talk that goes on back into the agent's hands; a hand that is full elsewhere is left alone."""
+    if name in turn.setup.agent and name not in turn.world.agents:
+        turn.put(Agent(name, since_ms=turn.now_ms, idle_since_ms=turn.now_ms))
+    agent = turn.world.agents.get(name)
+    if agent is not None and agent.phase is AgentPhase.IDLE:
+        agents.offer(turn, name, call.id, call.leg)
+        agents.move(turn, name, "answered")
+    else:
+        turn.change_call(call.id, agent="")
