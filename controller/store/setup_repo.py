@@ -1,4 +1,4 @@
-"""The setup: every version that was ever in force, kept as its text. The highest version is the one in force."""
+"""The setup: every version that was ever in force, kept as its text. The highest version is in force."""
 
 from __future__ import annotations
 

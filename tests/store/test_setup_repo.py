@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
+from controller import setup_file
 from controller.core.setup import Defaults, Setup
 from controller.errors import LedgerError, SetupError, StaleSetupError
 from controller.store import audit
 from controller.store.db import Database
+from controller.store.ledger import SqlLedger
 from controller.store.setup_repo import FRESH, SetupRepo, StoredSetup, setup_of
 from tests.store.conftest import NOW_MS, StoppedClock
 
@@ -112,3 +115,14 @@ async def test_a_trace_cannot_be_altered(setups: SetupRepo, database: Database, 
         async with database.writing() as connection:
             await connection.execute(text(sql))
     assert [row.who for row in await audit.latest(database)] == ["an"]
+
+
+async def test_a_real_setup_comes_back_as_it_is_meant(database: Database, clock: StoppedClock) -> None:
+    setups = SetupRepo(database, clock)
+    words = '[[group]]\nname = "sales"\n[[blocked]]\nnumber = "0900000001"\n'
+    with pytest.raises(SetupError, match="setup:1"):
+        await setups.put("[[group", 0, "an")
+    assert await setups.put(words, 0, "an") == 1
+    loaded = await SqlLedger(database, clock).load()
+    assert loaded.setup == replace(setup_file.parse(words), version=1)
+    assert [row.name for row in loaded.setup.groups] == ["sales"]
