@@ -71,8 +71,8 @@ class Rig:
 async def running(folder: Path | None = None) -> AsyncIterator[Rig]:
     rig = Rig(folder)
     task = asyncio.create_task(rig.engine.run())
-    await rig.ready()
     try:
+        await rig.ready()
         yield rig
     finally:
         task.cancel()
