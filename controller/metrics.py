@@ -214,13 +214,20 @@ class FactMeter:
         seen = feed.last_seq
         while True:
             reader = feed.subscribe()
-            for said in feed.since(seen):
-                self.count(said.fact)
-                seen = said.seq
+            seen = self._catch_up(feed, seen)
             async for said in reader:
-                if said.seq > seen:
+                if said.seq == seen + 1:
                     self.count(said.fact)
                     seen = said.seq
+                elif said.seq > seen:
+                    seen = self._catch_up(feed, seen)
+
+    def _catch_up(self, feed: FeedView, seen: int) -> int:
+        """Count what the feed still has after `seen`; returns the number of the last."""
+        for said in feed.since(seen):
+            self.count(said.fact)
+            seen = said.seq
+        return seen
 
 
 class Metrics:
