@@ -160,7 +160,7 @@ def _agent(setup: Setup, place: Place, agent: AgentSetup, report: Report) -> Non
     _may_call_out(setup, (*place, "outbound_with"), agent.outbound_with, report)
     if agent.extension in setup.defaults.emergency:
         report.add((*place, "extension"), f"{agent.extension} is an emergency number")
-    elif agent.extension in setup.hotline:
+    elif agent.extension and agent.extension in setup.hotline:
         report.add((*place, "extension"), f"{agent.extension} is a hotline")
 
 
