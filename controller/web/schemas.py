@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 REASON_MAX = 64
-NAME_MAX = 64
 WRAP_UP_STEP_MAX_S = 86_400
 
 Instant = Annotated[
