@@ -17,6 +17,7 @@ from controller import cli_story
 from controller.cli_client import Client, path_of
 from controller.core.setup import AgentSetup, Hotline, Setup
 from controller.errors import TongdaiError
+from controller.lab import visitor
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
 
@@ -26,6 +27,7 @@ RING_S = 0.8
 STEP_S = 10.0
 POLL_S = 0.05
 PHONES_MAX = 20
+HOTLINES_SHOWN = 4
 Say = Callable[[str], None]
 
 
@@ -197,14 +199,17 @@ async def _until(seconds: float) -> AsyncIterator[None]:
         await asyncio.sleep(POLL_S)
 
 
-def guide(demo: Demo, *, http: str, directory: str) -> Iterator[str]:
-    """Where to look, and how to dial in."""
+def guide(demo: Demo, guest: str, *, http: str, directory: str) -> Iterator[str]:
+    """Where to look, and how to dial in: as a customer (`guest` is the password) and as an agent."""
     host, port = demo.server
-    yield f"Interface   {http}/docs   (tongdai calls|agents|queues --lab {directory})"
+    yield f"Interface   {http}/openapi.json   (tongdai calls|agents|queues --lab {directory})"
     yield f"Token       admin_token in {directory}/lab.json"
     yield f"Metrics     {http}/metrics"
     yield f"Logs        {directory}/daemon.log  {directory}/asterisk.log"
+    yield f"Softphone   server {host}:{port} (UDP)"
+    hotlines = ", ".join(hotline.number for hotline in demo.setup.hotlines[:HOTLINES_SHOWN])
+    if guest:
+        yield f"  customer  user {visitor.USER}, password {guest}; dial a hotline: {hotlines}"
     yours = demo.yours()
     if yours is not None:
-        yield f"Softphone   server {host}:{port} (UDP), user {yours.phone.user}, password {yours.phone.password}"
-        yield "            dial *40 to be available, *41 for a pause, or any phone number to call out"
+        yield f"  agent     user {yours.phone.user}, password {yours.phone.password}; *40 is available, *41 not ready"

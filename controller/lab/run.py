@@ -24,6 +24,7 @@ from controller.cli_client import Client
 from controller.clock import SystemClock
 from controller.core.setup import Setup
 from controller.errors import TongdaiError
+from controller.lab import visitor
 from controller.lab.demo import Demo, guide
 from controller.lab.get_asterisk import AsteriskInstall, find_asterisk
 from controller.lab.processes import Child
@@ -102,7 +103,7 @@ def _must_be_free(port: int, kind: int) -> None:
 
 @dataclass
 class Lab:
-    """One lab: where it is, and its two children. `token` is an administrator's; `said` goes to the person."""
+    """One lab: where it is, and its two children. `token` is an administrator's, `guest` a customer's password."""
 
     options: LabOptions
     ports: Ports
@@ -110,6 +111,7 @@ class Lab:
     install: AsteriskInstall
     setup: Setup
     token: str
+    guest: str
     children: dict[str, Child] = field(default_factory=dict)
     ready: bool = False
 
@@ -123,7 +125,9 @@ class Lab:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "lab.json").unlink(missing_ok=True)
         token = await _write_books(_database_url(directory), text)
-        return cls(options, ports, write_lab_config(directory, install, setup, ports), install, setup, token)
+        places = write_lab_config(directory, install, setup, ports)
+        guest = visitor.add(places.config.with_name("pjsip.conf"), setup)
+        return cls(options, ports, places, install, setup, token, guest)
 
     @property
     def directory(self) -> Path:
@@ -148,7 +152,7 @@ class Lab:
             if demo:
                 await shown.run()
             say("")
-            for line in guide(shown, http=self.url, directory=str(self.options.directory)):
+            for line in guide(shown, self.guest, http=self.url, directory=str(self.options.directory)):
                 say(line)
             say("\nThe lab is up; Ctrl-C ends it.")
             await asyncio.Event().wait()

@@ -33,8 +33,10 @@ class Floor:
     phones: dict[str, Softphone] = field(default_factory=dict)
     others: list[Softphone] = field(default_factory=list)
 
-    async def desk(self, *names: str, rule: Rule | None = None, status: str = "available") -> Softphone:
-        """Seat agents: phone registered, status set, and `ready` when available. Returns the last one's phone."""
+    async def desk(
+        self, *names: str, rule: Rule | None = None, status: str = "available", state: str = ""
+    ) -> Softphone:
+        """Seat agents: phone registered, status set, `state` reached (`ready` when available). The last one's phone."""
         for name in names:
             if name not in self.phones:
                 phone = Softphone(self.lab.sip, name, password=PASSWORD, hz=agent_hz(name))
@@ -42,10 +44,10 @@ class Floor:
                 self.phones[name] = phone
             self.phones[name].rule = rule or Rule()
         for name in names:
-            assert (await self.api.status(name, status)).status_code == 200
-        if status == "available":
-            for name in names:
-                await self.state(name, "ready")
+            said = await self.api.status(name, status)
+            assert said.is_success, said.text
+        for name in names:
+            await self.state(name, state or {"available": "ready"}.get(status, status))
         return self.phones[names[-1]]
 
     async def state(self, name: str, state: str, seconds: float = 5.0) -> Json:
@@ -78,7 +80,7 @@ class Floor:
         """Wait for the live call of this caller to have these fields (`state="waiting"`)."""
 
         async def ask() -> Json | None:
-            calls = [row for row in await self.api.calls() if row["caller"] == e164(shown)]
+            calls = [row for row in await self.api.calls() if same(row["caller"], shown)]
             return next((row for row in calls if all(row[key] == want for key, want in fields.items())), None)
 
         return await until(ask, f"a live call of {shown} with {fields}", seconds)
@@ -87,10 +89,10 @@ class Floor:
         """Wait for the last call of this caller to be in the history."""
 
         async def ask() -> Json | None:
-            if any(row["caller"] == e164(shown) for row in await self.api.calls()):
+            if any(same(row["caller"], shown) for row in await self.api.calls()):
                 return None
             calls = await self.api.calls("ended")
-            return next((row for row in calls if row["caller"] == e164(shown)), None)
+            return next((row for row in calls if same(row["caller"], shown)), None)
 
         return await until(ask, f"an ended call of {shown}", seconds)
 
@@ -120,9 +122,9 @@ class Floor:
 
     async def left(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Live calls, Asterisk's channels and its bridges."""
-        return await self.api.calls(), await self.lab.ari("channels"), await self.lab.ari("bridges")
+        return await self.api.calls(), await self.api.ari("channels"), await self.api.ari("bridges")
 
 
-def e164(number: str) -> str:
-    """A Vietnamese number as the interface shows it."""
-    return f"+84{number[1:]}" if number.startswith("0") else number
+def same(number: str | None, other: str) -> bool:
+    """Whether two spellings mean the same number: carriers send `0…`, `84…` or `+84…`."""
+    return (number or "")[-9:] == other[-9:]

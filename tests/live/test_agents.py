@@ -106,14 +106,14 @@ async def test_signing_out_in_a_talk_finishes_the_talk_first(floor: Floor) -> No
 
 async def test_a_call_we_did_not_make_keeps_an_agent_busy(floor: Floor) -> None:
     phone = await floor.desk("a1", rule=Rule(status=0))
-    channel = await floor.lab.ring_by_hand("a1")
+    channel = await floor.api.ring_by_hand("a1")
     leg = await phone.next_call()
     await floor.state("a1", "busy")
     call = floor.dial(HOTLINE)
     await floor.live(state="waiting")
     assert len(phone.calls) == 1, "a phone in use is not rung"
     phone.rule = Rule()
-    await floor.lab.drop(channel)
+    await floor.api.ari(f"channels/{channel}", "DELETE")
     await soon(leg.ended, "the foreign call ends")
     await floor.live(state="talking", agent="a1")
     await call.hangup()

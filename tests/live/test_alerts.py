@@ -82,8 +82,7 @@ async def test_a_wait_too_long_is_told_once_and_cleared_by_the_answer(floor: Flo
     row = await floor.live(state="waiting")
     alert = await _open(floor, "answer_time")
     assert (alert["call"], alert["limit_s"], alert["hotline"]) == (row["id"], 1, HOTLINE)
-    await floor.desk("a1")
-    await floor.live(state="talking")
+    await floor.desk("a1", state="talking")
     assert not call.ended.is_set(), "a warning never cuts a call"
     await _cleared(floor, alert["id"])
     talk = await _open(floor, "talk_time")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.live
 
 MAIN, LOOPS, SILENT, WRONG, STRICT = (f"+84247300102{n}" for n in range(5))
 SETUP = whole(
-    hotline(MAIN, menu="main"),
+    hotline(MAIN, menu="main", outbound=True),
     hotline(LOOPS, menu="loops"),
     hotline(SILENT, menu="silent"),
     hotline(WRONG, menu="wrong"),

@@ -74,7 +74,7 @@ async def test_waiting_callers_keep_their_order_and_their_time(floor: Floor) -> 
     after = {row["caller"]: (row["position"], row["queued_at"]) for row in await floor.api.calls()}
     assert after == before
     assert not any(call.ended.is_set() for call in calls.values())
-    phone = await floor.desk("a1")
+    phone = await floor.desk("a1", state="talking")
     served = []
     for _ in numbers:
         leg = await phone.next_call()

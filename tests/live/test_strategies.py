@@ -97,7 +97,7 @@ async def test_two_who_answer_at_once_are_never_both_with_the_caller(floor: Floo
         return [leg.ended.is_set() for leg in legs] == [n != winner for n in range(len(TEAM))]
 
     await until(alone, "only the winner's leg is left", 1.0)
-    assert len(await floor.lab.ari("channels")) == 2
+    assert len(await floor.api.ari("channels")) == 2
     for n, name in enumerate(TEAM):
         await floor.state(name, "talking" if n == winner else "ready", 1.0)
     await call.hangup()
