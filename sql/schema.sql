@@ -133,11 +133,7 @@ CREATE TABLE offers (
     CONSTRAINT pk_offers PRIMARY KEY (leg)
 );
 
-CREATE INDEX ix_offers_agent_offered_at_ms ON offers (agent, offered_at_ms);
-
 CREATE INDEX ix_offers_call_offered_at_ms ON offers (call, offered_at_ms);
-
-CREATE INDEX ix_offers_queue_offered_at_ms ON offers (queue, offered_at_ms);
 
 CREATE TABLE ported (
     number INTEGER NOT NULL,

@@ -120,8 +120,6 @@ offers = Table(
     _at("ended_at_ms", known=False),
     _text("outcome"),
     Index(None, "call", "offered_at_ms"),
-    Index(None, "queue", "offered_at_ms"),
-    Index(None, "agent", "offered_at_ms"),
 )
 """One row each time an agent was rung; `outcome` is empty while it rings, `answered`, or the word of `OfferEnded`."""
 

@@ -88,8 +88,7 @@ def _history() -> None:
         _index("calls", column, "arrived_at_ms", "id")
     times = (_at("offered_at_ms"), _at("ended_at_ms", known=False))
     _table("offers", *_text("leg", "call", "queue", "agent", "why"), *times, *_text("outcome"), key=("leg",))
-    for column in ("call", "queue", "agent"):
-        _index("offers", column, "offered_at_ms")
+    _index("offers", "call", "offered_at_ms")
     _table(
         "alerts",
         *_text("id", "kind", "call", "hotline", "queue", "agent"),
