@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -58,16 +59,12 @@ def create_app(deps: Deps, http: Http | None = None) -> FastAPI:
     app.state.viewers = events.Viewers(http.viewers_max)
     app.state.reading = asyncio.Semaphore(1)
     for router in ROUTERS:
-        app.include_router(router)
+        # Taken over as they are: including a router builds every route a second time, on the first request of each.
+        app.router.routes.extend(router.routes)
     problems.install(app)
-    contract = _contract(app)
-    app.openapi = lambda: contract  # type: ignore[method-assign]  # the way FastAPI documents for an own contract
-    app.add_middleware(
-        Gate,
-        doorkeeper=auth.Doorkeeper(deps.tokens, deps.clock),
-        hosts=LOCAL_NAMES | {http.bind.host.lower()} | set(http.hosts),
-        queries=_queries(contract),
-    )
+    app.openapi = cache(lambda: _contract(app))  # type: ignore[method-assign]  # FastAPI's way to an own contract
+    hosts = LOCAL_NAMES | {http.bind.host.lower()} | set(http.hosts)
+    app.add_middleware(Gate, doorkeeper=auth.Doorkeeper(deps.tokens, deps.clock), hosts=hosts)
     return app
 
 
@@ -109,13 +106,3 @@ def _refusals(path: str, method: str, access: auth.Access) -> list[tuple[str, st
 def _refusal(text: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
     return {"description": text, "content": {problems.MEDIA_TYPE: {"schema": schema}}}
-
-
-def _queries(contract: dict[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
-    """List the query parameters of every operation, so that the gate can refuse the others."""
-    found = {("/openapi.json", "GET"): frozenset[str]()}
-    for path, methods in contract["paths"].items():
-        for method, operation in methods.items():
-            rows = operation.get("parameters", ())
-            found[path, method.upper()] = frozenset(row["name"] for row in rows if row["in"] == "query")
-    return found

@@ -56,7 +56,12 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call one method of one route. `public`: nobody need sign in from `anywhere`, else from loopback only."""
+    """Who may call one method of one route, and with what.
+
+    `public`: nobody need sign in, from `anywhere` or else from loopback. `body_max` is bytes, `media` the types of body
+    it reads, `limit_s` the longest it may take (None: it has no end), `origin` whether it is checked although nothing
+    is changed, `query` the parameters it knows.
+    """
 
     roles: frozenset[Role]
     public: bool = False
@@ -65,6 +70,7 @@ class Access:
     media: tuple[str, ...] = ("application/json",)
     limit_s: float | None = 10.0
     origin: bool = False
+    query: frozenset[str] = frozenset()
 
 
 _EVERY = frozenset(Role)
@@ -75,6 +81,11 @@ _LEAD = frozenset({Role.ADMIN, Role.SUPERVISOR})
 _ASK = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AGENT, Role.DIAL})
 _ADMIN = frozenset({Role.ADMIN})
 
+_PAGED: Final = frozenset({"limit", "cursor"})
+_CALLS: Final = _PAGED | {
+    "state", "hotline", "queue", "agent", "caller", "result", "direction", "since", "until",
+}  # fmt: skip
+_EXPLAIN: Final = frozenset({"to", "hotline", "agent"})
 _SETUP_BYTES_MAX: Final = 16 << 20
 _SETUP_MEDIA: Final = ("application/json", "application/toml")
 _SETUP_LIMIT_S: Final = 60.0
@@ -84,17 +95,17 @@ ACCESS: Final[Mapping[str, Mapping[str, Access]]] = {
     "/readyz": {"GET": Access(_EVERY, public=True)},
     "/metrics": {"GET": Access(_WATCH, public=True)},
     "/openapi.json": {"GET": Access(_EVERY, public=True, anywhere=True)},
-    "/api/v1/calls": {"GET": Access(_LOOK)},
+    "/api/v1/calls": {"GET": Access(_LOOK, query=_CALLS)},
     "/api/v1/calls/{call}": {"GET": Access(_LOOK)},
     "/api/v1/calls/{call}/story": {"GET": Access(_HANDLE)},
     "/api/v1/calls/{call}/hangup": {"POST": Access(_HANDLE)},
-    "/api/v1/agents": {"GET": Access(_LOOK)},
+    "/api/v1/agents": {"GET": Access(_LOOK, query=_PAGED)},
     "/api/v1/agents/{agent}": {"GET": Access(_LOOK)},
     "/api/v1/agents/{agent}/status": {"PUT": Access(_HANDLE)},
     "/api/v1/agents/{agent}/wrap-up": {"POST": Access(_HANDLE)},
-    "/api/v1/queues": {"GET": Access(_LOOK)},
-    "/api/v1/alerts": {"GET": Access(_WATCH)},
-    "/api/v1/outbound/explain": {"GET": Access(_ASK)},
+    "/api/v1/queues": {"GET": Access(_LOOK, query=_PAGED)},
+    "/api/v1/alerts": {"GET": Access(_WATCH, query=_PAGED | {"state"})},
+    "/api/v1/outbound/explain": {"GET": Access(_ASK, query=_EXPLAIN)},
     "/api/v1/setup": {
         "GET": Access(_LEAD),
         "PUT": Access(_ADMIN, body_max=_SETUP_BYTES_MAX, media=_SETUP_MEDIA, limit_s=_SETUP_LIMIT_S),
@@ -107,16 +118,16 @@ ACCESS: Final[Mapping[str, Mapping[str, Access]]] = {
 """Every route there is, and who may use it."""
 
 
-def find(path: str) -> tuple[str, Mapping[str, Access]] | None:
-    """Find the declared route a path belongs to, and the access to each of its methods."""
+def find(path: str) -> Mapping[str, Access] | None:
+    """Find the declared route a path belongs to: the access to each of its methods."""
     methods = ACCESS.get(path)
     if methods is not None:
-        return path, methods
+        return methods
     parts = path.split("/")
     for template, found in ACCESS.items():
         wanted = template.split("/")
         if len(wanted) == len(parts) and all(_fits(want, part) for want, part in zip(wanted, parts, strict=True)):
-            return template, found
+            return found
     return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -36,20 +36,16 @@ SECURITY_HEADERS: Final = {
 }
 HSTS: Final = "max-age=31536000"
 
-Queries = Mapping[tuple[str, str], frozenset[str]]
-"""The query parameters each operation (path template, method) knows."""
-
 _log = structlog.get_logger("web")
 
 
 class Gate:
     """ASGI middleware around the whole application. `hosts` are the names it may be asked under, without port."""
 
-    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper, hosts: frozenset[str], queries: Queries) -> None:
+    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper, hosts: frozenset[str]) -> None:
         self._app = app
         self._doorkeeper = doorkeeper
         self._hosts = hosts
-        self._queries = queries
         self._busy = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +69,7 @@ class Gate:
     async def _admit(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         headers = Headers(scope=scope)
         _check_host(headers, self._hosts)
-        path, access = _declared(scope)
+        access = _declared(scope)
         scope["state"]["recheck"] = check = self._check(scope, headers, access)
         scope["state"]["principal"] = await check()
         writing = scope["method"] not in SAFE
@@ -81,7 +77,7 @@ class Gate:
             _check_origin(headers, self._hosts)
         if writing:
             _check_media(headers, access)
-        _check_query(scope, self._queries.get((path, scope["method"]), frozenset()))
+        _check_query(scope, access.query)
         if access.limit_s is None:
             await self._app(scope, receive, answer)
             return
@@ -153,16 +149,15 @@ def _check_host(headers: Headers, hosts: frozenset[str]) -> None:
         raise Problem(421, "this service is not known under that name (setting http.hosts)")
 
 
-def _declared(scope: Scope) -> tuple[str, Access]:
+def _declared(scope: Scope) -> Access:
     """Find the access a request wants; Problem 404 or 405 when nobody declared it."""
-    found = auth.find(scope["path"])
-    if found is None:
+    methods = auth.find(scope["path"])
+    if methods is None:
         raise Problem(404, "there is nothing here")
-    path, methods = found
     access = methods.get(scope["method"])
     if access is None:
         raise Problem(405, "this is not done here", headers={"Allow": ", ".join(sorted(methods))})
-    return path, access
+    return access
 
 
 def _check_query(scope: Scope, known: frozenset[str]) -> None:
