@@ -70,7 +70,7 @@ class Report:
         return place in self._wrong
 
 
-def meant(word: str, known: Iterable[str], nearness: float = 0.6) -> str:
+def meant(word: str, known: Iterable[str], nearness: float = 0.66) -> str:
     """The ` (did you mean …?)` for a word that is not known; empty when nothing is near."""
     near = get_close_matches(word[:TEXT_MAX], list(known), 1, nearness)
     return f" (did you mean '{near[0]}'?)" if near else ""
