@@ -7,7 +7,7 @@ trap 'rm -rf "$fresh"' EXIT
 
 python3 -m venv "$fresh"
 pip=("$fresh/bin/python" -m pip --disable-pip-version-check --quiet)
-"${pip[@]}" install --upgrade pip setuptools
+"${pip[@]}" install --upgrade pip setuptools setuptools-scm
 # Without isolation here too: what is pinned is what builds.
 "${pip[@]}" install --no-build-isolation '.[dev]'
 {

@@ -34,7 +34,7 @@ for version in 3.12 3.13; do
         continue
     }
     scripts/venv.sh "$python" ".venv-$version"
-    lane "python-$version" ".venv-$version/bin/python" "pure or wire" -n 2 --ignore=tests/gate
+    HYPOTHESIS_PROFILE=quick lane "python-$version" ".venv-$version/bin/python" "pure or wire" -n 2 --dist loadfile --ignore=tests/gate
 done
 
 echo

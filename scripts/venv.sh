@@ -28,7 +28,7 @@ rm -rf "$folder"
 pip=("$folder/bin/python" -m pip --disable-pip-version-check --quiet --quiet)
 
 # The builders first, then everything exactly as pinned: constraints.txt says why the builds are not isolated.
-mapfile -t builders < <(grep -E '^(pip|setuptools)==' constraints.txt)
+mapfile -t builders < <(grep -E '^(packaging|pip|setuptools|setuptools-scm|vcs-versioning)==' constraints.txt)
 "${pip[@]}" install --no-deps "${builders[@]}" || fail "pip could not install ${builders[*]}"
 "${pip[@]}" install --no-deps --no-build-isolation --no-compile --requirement constraints.txt ||
     fail "pip could not install constraints.txt"

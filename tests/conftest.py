@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # SIPp and PostgreSQL stand here when the machine has none of its own (`make setup TEST=1`).
 TOOLS = Path(__file__).parents[1] / ".tools/bin"
 os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
+
+# `quick` is for the Pythons beside the first: there the question is whether it runs, not what else can be found.
+settings.register_profile("quick", max_examples=15, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live"})
 

@@ -51,6 +51,15 @@ def test_exact_requirements_agree_with_the_pins() -> None:
     assert exact == {name: pins()[name] for name in exact}
 
 
+@pytest.mark.parametrize("file", ["scripts/venv.sh", "docker/Dockerfile"])
+def test_what_builds_is_pinned_too(file: str) -> None:
+    named = re.search(r"grep -E '\^\(([a-z|-]+)\)=='", (ROOT / file).read_text())
+    assert named
+    builders = set(named[1].split("|"))
+    assert builders <= set(pins())
+    assert {"setuptools", "setuptools-scm"} <= builders, "without the second, aioari is built as version 0.0.0"
+
+
 def test_the_environment_holds_the_pins_and_nothing_else() -> None:
     here = {plain(one.name): one.version for one in distributions()}
     here.pop("tongdai")
