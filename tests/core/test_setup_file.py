@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from controller import setup_file
 from controller.core.setup import Setup
-from controller.core.shape_desk import WAYS_OUT
+from controller.core.shape import Table
+from controller.core.shape_desk import WAYS_OUT, WEEKDAYS
 from controller.errors import SetupError
 from tests.core.documents import BASE, changed
 
@@ -207,3 +209,35 @@ def test_the_example_damaged_anywhere_is_a_setup_or_a_list_of_mistakes(at: int, 
     for line in mistakes(damaged):
         assert 1 <= int(line.split(":")[1]) <= damaged.count("\n") + 1
         assert "\n" not in line
+
+
+MANUAL = Path(__file__).parents[2] / "docs" / "setup.md"
+
+
+def pieces() -> str:
+    """The TOML blocks of the manual, which are one setup."""
+    return "\n".join(block.partition("```")[0] for block in MANUAL.read_text("utf-8").split("```toml\n")[1:])
+
+
+def test_the_blocks_of_the_manual_are_one_setup() -> None:
+    found = setup_file.check(pieces())
+    assert found.warnings == ()
+    assert found.setup.carrier["itel"].group == found.setup.carrier["vinaphone"].group
+    assert found.setup.hotlines[0].fallback.kind == "ring"
+
+
+def test_the_manual_names_and_shows_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, set[str]] = {}
+
+    def done(table: Table) -> None:
+        if table.place:
+            asked.setdefault(str(table.place[0]), set()).update(table._asked)
+
+    monkeypatch.setattr(Table, "done", done)
+    setup_file.check(pieces())
+    manual = MANUAL.read_text("utf-8")
+    assert set(asked) == {*BASE, "carrier"}
+    for name, keys in asked.items():
+        for key in sorted(keys - set(WEEKDAYS)):
+            assert f"`{key}`" in manual or f" {key} =" in manual, f"{name}.{key} is not explained"
+            assert re.search(rf"(^|[ {{]){re.escape(key)} = ", manual, re.MULTILINE), f"{name}.{key} is not shown"
