@@ -89,7 +89,7 @@ def write_lab_config(
     """Write the configuration of a private Asterisk into `directory` (made when missing), with a new ARI password."""
     home = directory.resolve() / "asterisk"
     checked(str(home), PATH, "lab directory")
-    for name in ("etc", "lib/keys", "lib/agi-bin", "spool/recording", "spool/voicemail", "spool/tmp", "log"):
+    for name in ("etc", "lib/keys", "lib/agi-bin", "spool/recording", "spool/voicemail", "spool/tmp", "cache", "log"):
         (home / name).mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
     run = _run_dir(home)
@@ -188,6 +188,7 @@ def _asterisk_conf(home: Path, run: Path, install: AsteriskInstall, sip_port: in
         "astagidir": home / "lib/agi-bin",
         "astdatadir": home / "data",
         "astspooldir": home / "spool",
+        "astcachedir": home / "cache",
         "astrundir": run,
         "astlogdir": home / "log",
     }

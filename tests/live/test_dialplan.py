@@ -1,0 +1,493 @@
+"""The dialplan on a real Asterisk, with SIP phones: callers, fallbacks, emergency, agents, and a controller that is
+there, refuses, dies half-way or says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+
+from controller.core.answer import Answer
+from controller.core.events import AgentStatusAsked, OutboundAsked, WrapUpExtendAsked
+from controller.core.setup import Hotline
+from controller.lab.render import modules_to_reload, write_generated
+from controller.lab.sip import user_of
+from controller.lab.sipcall import Rule, SipCall
+from tests.live.pbx import ANNOUNCED, FIRST, OUTSIDE, PHONED, RUNG, SECOND, SHORT, Brain, Pbx, SideDoor, Stasis, attempt
+from tests.live.pbx import setup as exchange
+
+pytestmark = [pytest.mark.live, pytest.mark.asyncio]
+
+SHOWN = "0987654321"
+FORMS = (("+842473001001", ANNOUNCED), ("842473001001", ANNOUNCED), ("02473001001", ANNOUNCED), ("19001234", SHORT))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pbx]:
+    started = Pbx.start(tmp_path_factory.mktemp("pbx"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+async def pbx(running: Pbx) -> AsyncIterator[Pbx]:
+    """The exchange, silent before and empty after every test, and without complaints."""
+    before = len(running.complaints())
+    yield running
+    await until(lambda: running.channels() == 0, "no channel is left")
+    assert running.complaints()[before:] == []
+
+
+async def until(true: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
+    loop = asyncio.get_running_loop()
+    limit = loop.time() + seconds
+    while not true():
+        assert loop.time() < limit, f"in {seconds} s: {what}"
+        await asyncio.sleep(0.05)
+
+
+async def soon(event: asyncio.Event, seconds: float = 5.0) -> None:
+    await asyncio.wait_for(event.wait(), seconds)
+
+
+async def over(call: SipCall, seconds: float = 10.0) -> int:
+    """Wait for the end of a call; the status of its INVITE."""
+    await soon(call.ended, seconds)
+    return call.status
+
+
+async def every(*closing: Awaitable[None]) -> None:
+    await asyncio.gather(*closing)
+
+
+# -- callers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dialled", "hotline"), FORMS)
+async def test_a_caller_enters_stasis_unanswered_under_the_hotlines_own_number(
+    pbx: Pbx, dialled: str, hotline: str
+) -> None:
+    async with Stasis(pbx) as stasis, pbx.carrier() as carrier:
+        call = carrier.dial(dialled, shown=SHOWN)
+        start = await stasis.start()
+        assert start["args"] == ["inbound", hotline]
+        assert start["channel"]["caller"]["number"] == SHOWN
+        assert start["channel"]["state"] == "Ring"
+        assert not call.up.is_set()
+        await stasis.let_go(start, call)
+
+
+@pytest.mark.parametrize(
+    ("shown", "number"),
+    [
+        ("+84987654321", "+84987654321"),
+        ("0987.654-321", "0987654321"),
+        ("anonymous", ""),
+        ("alice", ""),
+        ("500%26PJSIP%2Fx%2F1900", ""),
+        ("%24%7BSHELL%28id%29%7D", ""),
+        ("%22%20%3D%20%22%22%20%7C%20%221", ""),
+        ("0987654321%0Aagi_extension%3A%20900", ""),
+        ("9" * 60, ""),
+    ],
+)
+async def test_a_caller_id_that_is_no_number_is_anonymous_and_no_refusal(pbx: Pbx, shown: str, number: str) -> None:
+    async with Stasis(pbx) as stasis, pbx.carrier() as carrier:
+        call = carrier.dial(ANNOUNCED, shown=shown, name="Nguyễn <b>$[1+1]</b>, ${EXTEN}")
+        start = await stasis.start()
+        assert start["channel"]["caller"]["number"] == number
+        assert start["args"] == ["inbound", ANNOUNCED]
+        await stasis.let_go(start, call)
+
+
+@pytest.mark.parametrize(
+    "dialled", ["02473001009", "113", OUTSIDE, "101", "*40", "s", "500&PJSIP/x/1900", "%0a", "T", "h"]
+)
+async def test_what_is_no_hotline_is_not_found(pbx: Pbx, dialled: str) -> None:
+    async with pbx.carrier() as carrier:
+        assert await over(carrier.dial(dialled, shown=SHOWN)) == 404
+
+
+async def test_nobody_calls_from_an_unknown_address(pbx: Pbx) -> None:
+    from controller.lab.softphone import Softphone
+
+    async with Softphone(pbx.sip, "first") as stranger:
+        assert await over(stranger.dial(ANNOUNCED)) == 401
+
+
+# -- the controller is away: fallbacks ---------------------------------------------------------------------------------
+
+
+async def test_fallback_announce(pbx: Pbx) -> None:
+    async with pbx.carrier() as carrier:
+        call = carrier.dial(ANNOUNCED, shown=SHOWN)
+        await soon(call.up, 2)
+        await over(call, 10)
+        assert call.ended_by == "them"
+        assert call.at["ended"] - call.at["up"] > 1.5, "nothing was said"
+
+
+async def test_fallback_ring_reaches_every_free_phone_of_the_primary_groups(pbx: Pbx) -> None:
+    fixed, an, chi = pbx.fixed(Rule(ring_s=1)), await pbx.agent("an", Rule(status=0)), await pbx.agent("chi")
+    async with pbx.carrier(SECOND) as carrier:
+        call = carrier.dial(RUNG, shown=SHOWN)
+        await soon(call.up)
+        assert (len(fixed.calls), len(an.calls), len(chi.calls)) == (1, 1, 0)
+        assert fixed.calls[0].caller == SHOWN
+        assert an.calls[0].status == 487
+        await call.hangup()
+        await over(fixed.calls[0])
+    await every(fixed.close(), an.close(), chi.close())
+
+
+async def test_fallback_ring_leaves_busy_phones_out_and_apologises_in_the_end(pbx: Pbx) -> None:
+    fixed, an = pbx.fixed(Rule(status=486)), await pbx.agent("an")
+    async with pbx.carrier(SECOND) as carrier:
+        busy = an.dial("102")
+        assert await over(busy) == 486
+        fixed.rule = Rule()
+        talking = an.dial("102")
+        await soon(talking.up)
+        call = carrier.dial(RUNG, shown=SHOWN)
+        await soon(call.up, 2)
+        await over(call, 10)
+        assert len(an.calls) == 2
+        assert len(fixed.calls) == 2
+        await talking.hangup()
+    await every(fixed.close(), an.close())
+
+
+async def test_fallback_phone_leaves_by_the_hotlines_trunk_and_shows_the_hotline(pbx: Pbx) -> None:
+    async with pbx.carrier(FIRST, Rule(ring_s=0.5)) as first, pbx.carrier(SECOND) as caller:
+        call = caller.dial(PHONED, shown=SHOWN)
+        outside = await first.next_call()
+        assert user_of(outside.invite.get("To")) == OUTSIDE
+        assert outside.caller == PHONED
+        assert not call.up.is_set(), "answered before the callee did"
+        await soon(call.up)
+        await call.hangup()
+        await over(outside)
+
+
+async def test_fallback_phone_that_is_not_reached_is_an_apology(pbx: Pbx) -> None:
+    async with pbx.carrier(FIRST, Rule(status=503)), pbx.carrier(SECOND) as caller:
+        call = caller.dial(PHONED, shown=SHOWN)
+        await soon(call.up)
+        await over(call, 10)
+        assert call.ended_by == "them"
+
+
+# -- emergency: nothing of ours is running -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["112", "113", "114", "115"])
+async def test_emergency_needs_nothing_of_ours(pbx: Pbx, number: str) -> None:
+    an = await pbx.agent()
+    async with pbx.carrier(FIRST) as first:
+        call = an.dial(number)
+        await soon(call.up, 2)
+        assert user_of(first.calls[0].invite.get("To")) == number
+        assert first.calls[0].caller == ANNOUNCED
+        await call.hangup()
+    await an.close()
+
+
+async def test_emergency_tries_every_trunk_that_is_on(pbx: Pbx) -> None:
+    an = await pbx.agent()
+    async with pbx.carrier(FIRST, Rule(status=503)) as first, pbx.carrier(SECOND) as second:
+        call = an.dial("113")
+        await soon(call.up, 2)
+        assert (len(first.calls), second.calls[0].caller) == (1, RUNG)
+        await call.hangup()
+    await an.close()
+
+
+async def test_emergency_without_a_trunk_is_said_and_ended(pbx: Pbx) -> None:
+    an = await pbx.agent()
+    async with pbx.carrier(FIRST, Rule(status=503)), pbx.carrier(SECOND, Rule(status=500)):
+        call = an.dial("113")
+        assert await over(call) == 503
+        assert call.at["ended"] - call.at["ringing"] > 1.0, "nothing was said"
+    await an.close()
+
+
+# -- agents ----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_agents_call_leaves_by_the_trunk_and_number_it_was_given(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([attempt("second", "0912999888", RUNG)])
+    async with SideDoor(pbx, brain), pbx.carrier(SECOND, Rule(ring_s=0.5)) as carrier:
+        call = an.dial(OUTSIDE, shown="an", name="Forged <113>")
+        leg = await carrier.next_call()
+        assert user_of(leg.invite.get("To")) == "0912999888"
+        assert leg.caller == RUNG
+        assert "Forged" not in leg.invite.get("From")
+        assert RUNG in leg.invite.get("P-Asserted-Identity")
+        assert not call.up.is_set(), "the agent was answered before the callee"
+        await soon(call.up)
+        await asyncio.sleep(1.2)
+        await leg.hangup()
+        assert await over(call) == 200
+        asked = brain.told[0]
+        assert isinstance(asked, OutboundAsked)
+        assert (asked.endpoint, asked.dialled, asked.via) == ("an", OUTSIDE, "")
+        assert [(end.call, end.status, end.answered_s) for end in brain.ended] == [(asked.call, "ANSWER", 1)]
+    await an.close()
+
+
+async def test_the_agent_hangs_up_first(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([attempt()])
+    async with SideDoor(pbx, brain) as door, pbx.carrier(FIRST) as carrier:
+        call = an.dial(OUTSIDE)
+        await soon(call.up)
+        await asyncio.sleep(1.2)
+        await call.hangup()
+        await over(carrier.calls[0])
+        await until(lambda: bool(brain.ended), "the end is told")
+        assert [(end.status, end.answered_s) for end in brain.ended] == [("ANSWER", 1)]
+        assert door.outcomes == [("outbound", "done"), ("ended", "done")]
+    await an.close()
+
+
+async def test_the_agent_gives_up_while_it_rings(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([attempt()])
+    async with SideDoor(pbx, brain), pbx.carrier(FIRST, Rule(status=0)) as carrier:
+        call = an.dial(OUTSIDE)
+        await soon(call.ringing)
+        await call.hangup()
+        await until(lambda: bool(brain.ended), "the end is told")
+        assert [(end.status, end.answered_s) for end in brain.ended] == [("CANCEL", 0)]
+        assert await over(carrier.calls[0]) == 487
+    await an.close()
+
+
+@pytest.mark.parametrize("code", [500, 503, 502, 403, 408, 488])
+async def test_a_trunk_that_fails_is_followed_by_the_next(pbx: Pbx, code: int) -> None:
+    an, brain = await pbx.agent(), Brain([attempt("first"), attempt("second", caller_id=RUNG)])
+    async with SideDoor(pbx, brain), pbx.carrier(FIRST, Rule(status=code)), pbx.carrier(SECOND) as second:
+        call = an.dial(OUTSIDE)
+        await soon(call.up)
+        assert second.calls[0].caller == RUNG
+        assert [event.status in {"CHANUNAVAIL", "CONGESTION"} for event in brain.nexts] == [True]
+        await call.hangup()
+        await until(lambda: bool(brain.ended), "the end is told")
+        assert [end.status for end in brain.ended] == ["ANSWER"]
+    await an.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "heard"),
+    [(486, "BUSY", 486), (600, "BUSY", 486), (603, "BUSY", 403), (480, "NOANSWER", 480), (404, "INVALID", 404)],
+)
+async def test_what_the_callee_says_is_no_fault_of_the_trunk(pbx: Pbx, code: int, status: str, heard: int) -> None:
+    an, brain = await pbx.agent(), Brain([attempt("first"), attempt("second")])
+    async with SideDoor(pbx, brain), pbx.carrier(FIRST, Rule(status=code)), pbx.carrier(SECOND) as second:
+        assert await over(an.dial(OUTSIDE)) == heard
+        assert (brain.nexts, second.calls) == ([], [])
+        assert [end.status for end in brain.ended] == [status]
+    await an.close()
+
+
+async def test_a_callee_who_does_not_answer(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([attempt("first"), attempt("second")], dial_s=1)
+    async with SideDoor(pbx, brain), pbx.carrier(FIRST, Rule(status=0)), pbx.carrier(SECOND) as second:
+        assert await over(an.dial(OUTSIDE)) == 480
+        assert [end.status for end in brain.ended] == ["NOANSWER"]
+        assert second.calls == []
+    await an.close()
+
+
+async def test_the_loop_over_trunks_has_an_end(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([attempt() for _ in range(50)])
+    async with SideDoor(pbx, brain), pbx.carrier(FIRST, Rule(status=503)) as carrier:
+        assert await over(an.dial(OUTSIDE), 20) == 503
+        assert len(carrier.calls) == 8
+        assert [end.status for end in brain.ended] == ["CONGESTION"]
+    await an.close()
+
+
+async def test_a_trunk_that_sends_the_call_elsewhere_is_not_followed(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([attempt()])
+    async with SideDoor(pbx, brain), pbx.carrier(FIRST, Rule(status=302)) as carrier:
+        assert await over(an.dial(OUTSIDE)) >= 400
+        assert len(carrier.calls) == 1
+        assert len([event for event in brain.told if isinstance(event, OutboundAsked)]) == 1
+    await an.close()
+
+
+@pytest.mark.parametrize(("word", "heard"), [("blocked", 403), ("no_trunk", 503), ("not_understood", 484)])
+async def test_a_refusal_is_said_before_any_answer(pbx: Pbx, word: str, heard: int) -> None:
+    an, brain = await pbx.agent(), Brain([], refusal=word)
+    async with SideDoor(pbx, brain), pbx.carrier(FIRST) as carrier:
+        call = an.dial(OUTSIDE)
+        assert await over(call) == heard
+        assert not call.up.is_set()
+        assert call.at["ended"] - call.at["ringing"] > 1.0, "nothing was said"
+        assert carrier.calls == []
+        assert len(brain.ended) == 1
+    await an.close()
+
+
+HOSTILE = """
+500&PJSIP/x/1900 0912%26PJSIP 0912,30,A(x) $%7BEXTEN%7D 9' 0912%20345 *99%7Cx 0%5E1 0%0a1 0912%22 9%5C9 (0) 0912/1
+"""
+
+
+async def test_what_nobody_dials_is_not_dialled(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([attempt()])
+    async with SideDoor(pbx, brain), pbx.carrier(FIRST) as carrier:
+        ends = await asyncio.gather(*(over(an.dial(dialled)) for dialled in HOSTILE.split()))
+        assert set(ends) <= {404, 484}
+        assert (carrier.calls, brain.told) == ([], [])
+    await an.close()
+
+
+# -- a controller that fails -------------------------------------------------------------------------------------------
+
+
+async def test_nobody_at_the_side_door_is_said_at_once(pbx: Pbx) -> None:
+    an = await pbx.agent()
+    async with pbx.carrier(FIRST) as carrier:
+        call = an.dial(OUTSIDE)
+        await soon(call.ringing, 1)
+        assert await over(call) == 503
+        assert carrier.calls == []
+    await an.close()
+
+
+async def silent_server(pbx: Pbx, after: bytes = b"", *, close: bool = False) -> tuple[asyncio.Server, list[bytes]]:
+    """A side door that says a few words and then nothing, or is gone."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\n\n")
+        writer.write(after)
+        if close:
+            await reader.readline()
+        else:
+            heard.append(await reader.read())
+        writer.close()
+
+    return await asyncio.start_server(serve, "127.0.0.1", pbx.ports.agi), heard
+
+
+async def test_a_silent_controller_costs_three_seconds_and_not_the_call(pbx: Pbx) -> None:
+    server, heard = await silent_server(pbx)
+    an = await pbx.agent()
+    async with pbx.carrier(FIRST) as carrier:
+        call = an.dial(OUTSIDE)
+        await soon(call.ringing, 4)
+        assert 2.5 < call.at["ringing"] - call.at["invite"] < 3.6
+        assert await over(call) == 503
+        assert carrier.calls == []
+        assert [b"HANGUP" in data for data in heard] == [True]
+    server.close()
+    await an.close()
+
+
+async def test_a_controller_that_dies_before_its_last_word_has_permitted_nothing(pbx: Pbx) -> None:
+    words = b"".join(
+        b"SET VARIABLE %s %s\n" % pair
+        for pair in ((b"TD_TRUNK", b"first"), (b"TD_NUMBER", OUTSIDE.encode()), (b"TD_CALLERID", ANNOUNCED.encode()))
+    )
+    server, _ = await silent_server(pbx, words, close=True)
+    an = await pbx.agent()
+    async with pbx.carrier(FIRST) as carrier:
+        assert await over(an.dial(OUTSIDE)) == 503
+        assert carrier.calls == []
+    server.close()
+    await an.close()
+
+
+async def test_a_controller_that_freezes_during_the_talk_does_not_keep_the_agent(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([attempt()])
+    async with pbx.carrier(FIRST) as carrier:
+        async with SideDoor(pbx, brain):
+            call = an.dial(OUTSIDE)
+            await soon(call.up)
+        server, _ = await silent_server(pbx)
+        await carrier.calls[0].hangup()
+        began = asyncio.get_running_loop().time()
+        await over(call)
+        assert asyncio.get_running_loop().time() - began < 2.6
+        server.close()
+    await an.close()
+
+
+# -- feature codes and colleagues --------------------------------------------------------------------------------------
+
+
+async def test_a_feature_code_is_done_and_confirmed(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([], answer=Answer())
+    async with SideDoor(pbx, brain):
+        for code, event in (
+            ("*40", AgentStatusAsked("an", "available", by="phone")),
+            ("*43", WrapUpExtendAsked("an", 30, by="phone")),
+        ):
+            call = an.dial(code)
+            await soon(call.up)
+            await over(call)
+            assert brain.told[-1] == event
+            assert call.at["ended"] - call.at["up"] > 0.8, "nothing was said"
+    await an.close()
+
+
+async def test_a_feature_code_without_a_controller_is_refused(pbx: Pbx) -> None:
+    an = await pbx.agent()
+    assert await over(an.dial("*42")) == 503
+    await an.close()
+
+
+async def test_colleagues_reach_each_other_by_extension(pbx: Pbx) -> None:
+    an, chi = await pbx.agent("an"), await pbx.agent("chi")
+    call = an.dial("103")
+    await soon(call.up)
+    assert chi.calls[0].caller == "101"
+    third = chi.calls[0]
+    assert await over(an.dial("103")) == 486
+    await call.hangup()
+    await over(third)
+    await chi.unregister()
+    assert await over(an.dial("103")) == 480
+    await every(an.close(), chi.close())
+
+
+# -- a change of the setup ---------------------------------------------------------------------------------------------
+
+
+async def test_a_new_hotline_needs_no_restart_and_no_call_notices(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([attempt()])
+    new = Hotline("+842473001777", country="VN", trunk="first", queue="sales")
+    async with SideDoor(pbx, brain), Stasis(pbx) as stasis, pbx.carrier(FIRST) as carrier:
+        assert await over(carrier.dial(new.number)) == 404
+        talking = an.dial(OUTSIDE)
+        await soon(talking.up)
+        held = carrier.dial(ANNOUNCED, shown=SHOWN)
+        held_start = await stasis.start()
+
+        changed = write_generated(exchange(new), pbx.places.generated)
+        assert changed == ("tongdai-extensions.conf",)
+        for module in ("res_pjsip.so", "res_pjsip_endpoint_identifier_ip.so", *modules_to_reload(changed)):
+            assert pbx.ari("PUT", f"asterisk/modules/{module}") == 204
+
+        reached = carrier.dial("02473001777", shown=SHOWN)
+        reached_start = await stasis.start()
+        assert reached_start["args"] == ["inbound", new.number]
+        before = (talking.media.received, carrier.calls[1].media.received)
+        await asyncio.sleep(0.5)
+        after = (talking.media.received, carrier.calls[1].media.received)
+        assert min(now - then for now, then in zip(after, before, strict=True)) > 15, "the talk fell silent"
+        assert not talking.ended.is_set()
+        assert not held.ended.is_set()
+        await stasis.let_go(reached_start, reached)
+        await stasis.let_go(held_start, held)
+        await talking.hangup()
+    async with pbx.carrier(SECOND) as caller:
+        ringing = caller.dial(RUNG)
+        await soon(ringing.ringing)
+        assert len(an.calls) == 2, "the registration is lost"
+        await ringing.hangup()
+    write_generated(exchange(), pbx.places.generated)
+    assert pbx.ari("PUT", "asterisk/modules/pbx_config.so") == 204
+    await an.close()
