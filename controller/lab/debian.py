@@ -208,6 +208,7 @@ def _private_apt(home: Path) -> dict[str, str]:
         "Dir::Etc::parts": home / "etc/parts",
         "APT::Architecture": machine(),
         "APT::Install-Recommends": "false",
+        "APT::Update::Error-Mode": "any",  # a mirror out of reach is an error here, not a warning about an old index
         "APT::Sandbox::User": "",  # the user _apt cannot read a cache in somebody's home
         "Acquire::ForceHash": "sha256",
         "Acquire::Languages": "none",
@@ -258,8 +259,9 @@ def _run(
         check=False,
     )
     if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        raise UnpackError(f"{' '.join(command[:2])} failed: {(said or ['it said nothing'])[0][:300]}")
+        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or ["it said nothing"]
+        worst = next((line for line in said if line.startswith("E:")), said[0])
+        raise UnpackError(f"{command[0]} failed: {worst[:300]}")
     return done.stdout
 
 
