@@ -120,7 +120,7 @@ To: <sip:{number}@[remote_ip]:[remote_port]>
 Call-ID: [call_id]
 CSeq: {nth} INVITE
 Contact: <sip:{shown}@[local_ip]:[local_port]>
-Max-Forwards: 70
+{auth}Max-Forwards: 70
 Content-Type: application/sdp
 Content-Length: [len]
 

@@ -107,6 +107,7 @@ class Floor:
         """Everybody hangs up and goes home; then nothing of the test may be left in Asterisk or on the agents."""
         people = [*self.phones.values(), *self.others]
         await asyncio.gather(*(phone.close() for phone in people), return_exceptions=True)
+        await self.lab.ready(self.api)
         await self.settle()
 
     async def settle(self) -> None:

@@ -17,8 +17,8 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Awaitable, Callable
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +31,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.02
 START_S = 90.0
 STOP_S = 20.0
+NOTICED_S = (
+    0.2  # Asterisk sees the loss of a socket after 16 ms; a call of those milliseconds waits for the next daemon
+)
 GREETING_HZ = 1000
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates for loopback would take longer than the tests
 
@@ -114,18 +117,19 @@ class Lab:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    @contextmanager
-    def without_daemon(self) -> Any:
+    @asynccontextmanager
+    async def without_daemon(self) -> AsyncIterator[None]:
         """Keep the daemon dead: its supervisor is stopped in mid-step while it is."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP)
         self.kill("daemon")
         try:
+            await asyncio.sleep(NOTICED_S)
             yield
         finally:
             os.kill(self.process.pid, signal.SIGCONT)
 
-    async def ready(self, api: Api, seconds: float = 10.0) -> None:
+    async def ready(self, api: Api, seconds: float = 20.0) -> None:
         """Wait until the daemon that is there now serves calls."""
 
         async def ask() -> bool:

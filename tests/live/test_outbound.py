@@ -185,7 +185,6 @@ async def test_the_rest_after_an_answered_outbound_call(floor: Floor, switches: 
     call = await _dial(floor, "a6", "0901000666")
     assert await switches["mobifone"].next_call()
     await soon(call.up, "the callee talks")
-    await floor.state("a6", "talking")
     await call.hangup()
     loop = asyncio.get_running_loop()
     await floor.state("a6", "wrap_up")
@@ -224,7 +223,7 @@ async def test_what_is_no_number_reaches_no_trunk(floor: Floor, switches: dict[s
 
 async def test_emergency_numbers_need_nothing_of_ours(floor: Floor, switches: dict[str, Softphone]) -> None:
     phone = await floor.desk("a2")
-    with floor.lab.without_daemon():
+    async with floor.lab.without_daemon():
         call = phone.dial("113")
         await soon(call.up, "somebody helps", 8.0)
         used = [switch for switch in switches.values() if switch.calls]
@@ -237,7 +236,7 @@ async def test_an_ordinary_call_is_refused_while_the_daemon_is_away(
     floor: Floor, switches: dict[str, Softphone]
 ) -> None:
     phone = await floor.desk("a2")
-    with floor.lab.without_daemon():
+    async with floor.lab.without_daemon():
         call = phone.dial("0967000111")
         await soon(call.ended, "announced and ended", 12.0)
         assert call.media.received > 10, "an announcement was heard"

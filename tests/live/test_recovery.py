@@ -15,16 +15,17 @@ from tests.live.setups import HOTLINE, hotline, queue, whole
 pytestmark = pytest.mark.live
 
 RESTING, BY_PHONE, BY_RING = "+842473001061", "+842473001062", "+842473001063"
+BACK_S = 10.0  # a limit for a machine that does much besides; the bench measures the aim of 3 s
+REST_S = 8
 SETUP = whole(
     hotline(queue="sales"),
     hotline(RESTING, queue="resting"),
     hotline(BY_PHONE, queue="sales", fallback={"phone": "0912345678"}),
     hotline(BY_RING, queue="sales", fallback="ring"),
     queue("sales", "team", ring_time=6, max_wait=120),
-    queue("resting", "team", wrap_up=5),
+    queue("resting", "team", wrap_up=REST_S),
     groups={"team": ("a1", "a2", "a3", "a4")},
 )
-BACK_S = 5.0
 
 
 async def _kill(floor: Floor) -> float:
@@ -95,9 +96,9 @@ async def test_a_rest_ends_when_it_should(floor: Floor) -> None:
     waiting = floor.dial(RESTING, "0281000002")
     await floor.live("0281000002", state="waiting")
     await phone.next_call()
-    leg = await phone.next_call(7.0)
+    leg = await phone.next_call(REST_S + 2.0)
     rested = leg.at["invite"] - call.at["ended"]
-    assert 4.8 <= rested <= 6.0, f"5 s, not {rested:.2f} s"
+    assert REST_S - 0.2 <= rested <= REST_S + 1.0, f"{REST_S} s, not {rested:.2f} s"
     await waiting.hangup()
 
 
@@ -126,7 +127,7 @@ async def test_answering_and_leaving_while_the_daemon_is_away(floor: Floor) -> N
     gone = floor.dial(HOTLINE, "0281000002")
     other = await floor.phones["a2"].next_call()
     await asyncio.gather(soon(leg.ringing, "a1 rings"), soon(other.ringing, "a2 rings"))
-    with floor.lab.without_daemon():
+    async with floor.lab.without_daemon():
         await leg.answer()
         await gone.hangup()
     await floor.lab.ready(floor.api)
@@ -143,7 +144,7 @@ async def test_answering_and_leaving_while_the_daemon_is_away(floor: Floor) -> N
 async def test_calls_that_arrive_meanwhile_take_the_fallback(floor: Floor) -> None:
     viettel = floor.carrier("viettel")
     await floor.desk("a1", "a2")
-    with floor.lab.without_daemon():
+    async with floor.lab.without_daemon():
         announced = floor.dial(HOTLINE, "0281000001")
         await soon(announced.up, "an apology is heard")
         by_phone = floor.dial(BY_PHONE, "0281000002")

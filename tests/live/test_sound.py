@@ -9,7 +9,7 @@ import pytest
 
 from controller.lab import tone
 from tests.live.floor import CARRIER_HZ, CUSTOMER_HZ, SPEECH, Floor, agent_hz
-from tests.live.harness import Lab, until
+from tests.live.harness import Lab, soon, until
 from tests.live.setups import HOTLINE, hotline, queue, table, whole
 
 pytestmark = pytest.mark.live
