@@ -128,9 +128,14 @@ class AriClient(aioari.client.Client):  # type: ignore[misc]  # aioari has no ty
         method, target, body = self._operations[operation].encode(parameters)
         return await self.http.send(method, target, body, limit_s)
 
-    async def get(self, operation: str, parameters: Mapping[str, object]) -> object:
-        """Carry out a reading operation and return its parsed body; RefusedError unless Asterisk agreed."""
+    async def get(self, operation: str, parameters: Mapping[str, object], none: int = 0) -> object:
+        """Carry out a reading operation and return its parsed body; RefusedError unless Asterisk agreed.
+
+        `none` is a status that means there is nothing to read: None is returned.
+        """
         reply = await self.ask(operation, parameters)
+        if reply.status == none:
+            return None
         if reply.status not in _OK:
             raise RefusedError(operation, reply.status, reason_of(reply))
         return parse(reply.body)

@@ -108,7 +108,7 @@ class AriTelephone:
             self._read("channels.list", {}),
             self._read("bridges.list", {}),
             self._read("applications.get", {"applicationName": self._app}),
-            self._read("endpoints.listByTech", {"tech": "PJSIP"}),
+            self._read("endpoints.listByTech", {"tech": "PJSIP"}, none=404),  # an Asterisk without a single endpoint
             self._read("asterisk.getInfo", {"only": ["system", "status"]}),
         )
         snapshot = read(Lists(*replies), self._app, self._ears.phones)
@@ -287,8 +287,8 @@ class AriTelephone:
             return False
         raise RefusedError(ask.operation, reply.status, reason_of(reply))
 
-    async def _read(self, operation: str, parameters: Mapping[str, object]) -> object:
-        return await self._who().get(operation, parameters)
+    async def _read(self, operation: str, parameters: Mapping[str, object], none: int = 0) -> object:
+        return await self._who().get(operation, parameters, none)
 
     async def _send(self, operation: str, parameters: Mapping[str, object], limit_s: float | None = None) -> Reply:
         client = self._who()

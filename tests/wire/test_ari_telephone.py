@@ -312,6 +312,14 @@ async def test_a_snapshot_that_cannot_be_taken_is_an_error():
             await telephone.snapshot()
 
 
+async def test_an_asterisk_without_endpoints_is_an_asterisk():
+    def bare(asked: Asked) -> object:
+        return (404, {"message": "No Endpoints found"}) if "endpoints" in asked.path else ready(asked)
+
+    async with fake_ari(answer=bare) as fake, linked(fake) as (telephone, _, _link):
+        assert (await telephone.snapshot()).endpoints == ()
+
+
 async def test_what_is_not_understood_is_counted_and_the_stream_goes_on():
     async with fake_ari(answer=ready) as fake, linked(fake) as (telephone, owner, _):
         for raw in ("{", "[]", '{"type": "Odd"}', '{"type": "StasisStart"}'):
