@@ -101,6 +101,14 @@ class _NoTelephone:
         """Nobody to watch."""
 
 
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """One line; nothing when the door closed, also when it did so in our face."""
+    try:
+        return await reader.readline()
+    except ConnectionError:
+        return b""
+
+
 async def session(port: int, script: str, call: str, agent: str, arguments: tuple[str, ...]) -> dict[str, str]:
     """One `AGI()` as Asterisk runs it; the variables that were set."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -119,7 +127,7 @@ async def session(port: int, script: str, call: str, agent: str, arguments: tupl
     head |= {f"agi_arg_{n}": value for n, value in enumerate(arguments, 1)}
     writer.write("".join(f"{key}: {value}\n" for key, value in head.items()).encode() + b"\n")
     found: dict[str, str] = {}
-    while line := await reader.readline():
+    while line := await _line(reader):
         _, _, rest = line.decode().strip().partition("SET VARIABLE ")
         name, _, value = rest.partition(" ")
         found[name.strip('"')] = value.strip('"')
