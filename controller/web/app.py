@@ -38,6 +38,10 @@ ROUTERS: Final = (
     events.router,
     routes_health.router,
 )
+_OWN_REFUSALS: Final = {
+    ("/api/v1/setup", "get"): (("406", "neither JSON nor TOML is taken"),),
+    ("/api/v1/setup", "put"): (("428", "it is not said which version the change began from"),),
+}
 DESCRIPTION: Final = """Calls, agents, queues, alerts and the setup of a Tổng Đài.
 
 Errors are problem documents (RFC 9457). Times are ISO 8601 in UTC with milliseconds. Lists are paged: newest first,
@@ -92,7 +96,8 @@ def _contract(app: FastAPI) -> dict[str, Any]:
 
 def _refusals(path: str, method: str, access: auth.Access) -> list[tuple[str, str]]:
     """List the ways an operation can fail."""
-    found = [("422", "not understood; `errors` has every mistake"), ("503", "not now")]
+    found = [("421", "another host's name"), ("422", "not understood; `errors` has every mistake"), ("503", "not now")]
+    found += _OWN_REFUSALS.get((path, method), ())
     if not access.public:
         found += [("401", "no token, or one that is not known"), ("403", "not with this token")]
         found += [("429", "too many wrong tokens")]
@@ -100,6 +105,7 @@ def _refusals(path: str, method: str, access: auth.Access) -> list[tuple[str, st
         found += [("404", "no such thing")]
     if method in {"put", "post"}:
         found += [("409", "not in the present state"), ("413", "too large"), ("415", "not a type this reads")]
+        found += [("408", "the body never came to its end")]
     return found
 
 

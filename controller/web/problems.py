@@ -26,7 +26,6 @@ ERRORS_MAX: Final = 1000
 RETRY_AFTER_S: Final = 1
 
 KINDS: Final[dict[int, str]] = {
-    400: "bad-request",
     401: "not-signed-in",
     403: "not-allowed",
     404: "not-found",
@@ -34,7 +33,6 @@ KINDS: Final[dict[int, str]] = {
     406: "not-acceptable",
     408: "too-slow",
     409: "conflict",
-    412: "stale",
     413: "too-large",
     415: "unsupported-media-type",
     421: "wrong-host",
@@ -153,4 +151,10 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == HTTPStatus.BAD_REQUEST:
+        # The framework's word for a body it could not even decode; to a client that is one mistake like any other.
+        unread = Mistake("body", "cannot be read as JSON in UTF-8")
+        return response(
+            Problem(422, "the request was not understood, nothing was done", (unread,)), instance_of(request)
+        )
     return response(Problem(status, HTTPStatus(status).phrase.lower()), instance_of(request))

@@ -164,7 +164,9 @@ class House:
 
     def leg(self, call: str) -> str:
         """The leg that rings an agent for a call."""
-        return next(row.leg for row in reversed(self.commands) if isinstance(row, RingAgent) and row.call == call)
+        rung = [row.leg for row in self.commands if isinstance(row, RingAgent) and row.call == call]
+        assert rung, f"nobody is rung for {call}"
+        return rung[-1]
 
     async def talk(self, call: str = "1700000000.1", caller: str = CALLER) -> str:
         """A call that an has answered."""

@@ -1,0 +1,126 @@
+"""Z8 in short: requests made up from our own contract, sent to the real server; it never breaks and keeps its word."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode, checks
+from schemathesis.config import SchemathesisConfig
+
+from controller.core.events import WrapUpEndAsked
+from controller.settings import Bind
+from controller.web.auth import ACCESS
+from controller.web.server import listen, serve
+from tests.web.house import open_house
+
+pytestmark = pytest.mark.web
+
+EXAMPLES = 15
+ANSWER_WITHIN_S = 2.0
+OPERATIONS = [
+    (method, path)
+    for path, methods in ACCESS.items()
+    for method in methods
+    # The contract does not describe itself, and the stream of events has no end: tests of its own follow it.
+    if path not in {"/openapi.json", "/api/v1/events"}
+]
+QUICK = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "phases": [Phase.explicit, Phase.generate],
+    "suppress_health_check": list(HealthCheck),
+}
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.allow_header_conformance,
+]
+
+
+class Served:
+    """The application on a port, in a thread with a loop of its own, with one call up and one ended."""
+
+    def __init__(self, books):
+        self._books = books
+        self._stop = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self.url = ""
+        self.token = ""
+        self.contract = {}
+
+    async def _run(self):
+        self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        async with open_house(self._books) as house:
+            await house.end(await house.talk("1700000000.1"))
+            await house.tell(WrapUpEndAsked("an"))
+            await house.talk("1700000000.2")
+            self.token = house.tokens["admin"]
+            self.contract = house.app.openapi()
+            listener = listen(Bind("127.0.0.1", 0))
+            serving = asyncio.create_task(serve(house.app, listener))
+            self.url = "http://{}:{}".format(*listener.getsockname())
+            self._ready.set()
+            await self._stop.wait()
+            serving.cancel()
+            with suppress(asyncio.CancelledError):
+                await serving
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._ready.wait(30)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def served(template, tmp_path_factory):
+    books = tmp_path_factory.mktemp("served") / "books.db"
+    books.write_bytes(template.read_bytes())
+    with Served(books) as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def api(served):
+    config = SchemathesisConfig.from_dict({"base-url": served.url})
+    return schemathesis.openapi.from_dict(served.contract, config=config)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_the_server_keeps_its_word(api, served, method, path, mode):
+    operation = api[path][method]
+    heads = {"Authorization": f"Bearer {served.token}"}
+    answered = []
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=EXAMPLES, **QUICK)
+    def ask(case):
+        answer = case.call(headers=heads)
+        answered.append(answer.status_code)
+        assert answer.elapsed < ANSWER_WITHIN_S
+        case.validate_response(answer, checks=CHECKS)
+
+    try:
+        ask()
+    except Unsatisfiable:
+        # An operation that takes nothing has nothing to be wrong about.
+        assert mode is GenerationMode.NEGATIVE
+        return
+    assert answered
