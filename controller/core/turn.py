@@ -8,7 +8,6 @@ what was there before: if the step breaks, `undo` puts the world back as it was,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from controller.core.commands import Command
@@ -40,7 +39,7 @@ class Turn:
     def put(self, entity: Entity) -> None:
         """Replace a live row."""
         if isinstance(entity, Agent):
-            entity = replace(entity, state=state_of(entity))
+            entity = evolve(entity, state=state_of(entity))
         before = self.world.put(entity)
         self._log.append((*key_of(entity), before))
         if isinstance(entity, Agent) and is_free(entity) and not (isinstance(before, Agent) and is_free(before)):
@@ -53,13 +52,13 @@ class Turn:
 
     def change_call(self, call: str, **fields: Any) -> Call:
         """Replace fields of a live call and return it as it is now."""
-        after = replace(self.world.calls[call], **fields)
+        after = evolve(self.world.calls[call], **fields)
         self.put(after)
         return after
 
     def change_agent(self, agent: str, **fields: Any) -> Agent:
         """Replace fields of an agent and return them as they are now."""
-        self.put(replace(self.world.agents[agent], **fields))
+        self.put(evolve(self.world.agents[agent], **fields))
         return self.world.agents[agent]
 
     def touch(self, queue: str) -> None:
@@ -131,7 +130,7 @@ class Turn:
         if before is not None and _visible(before) == _visible(after):
             return
         if before is None or before.state != after.state:
-            after = replace(after, since_ms=self.now_ms)
+            after = evolve(after, since_ms=self.now_ms)
             self.world.put(after)
             self._log.append(("agent", after.name, before))
         self.say(
