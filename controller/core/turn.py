@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from controller.core.commands import Command
+from controller.core.evolve import evolve
 from controller.core.facts import AgentChanged, CallEnded, Fact
 from controller.core.model import Agent, AgentPhase, Call, Change, Entity, key_of
 from controller.core.setup import Setup
