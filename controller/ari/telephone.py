@@ -195,7 +195,11 @@ class AriTelephone:
     async def _open(self) -> Stream:
         if self._client is None:
             client = AriClient(self._settings.url, self._settings.user, self._settings.password)
-            await client.describe(OPERATIONS)
+            try:
+                await client.describe(OPERATIONS)
+            except BaseException:
+                await client.close()
+                raise
             self._client = client
         return await self._client.listen(self._app)
 
