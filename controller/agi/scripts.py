@@ -45,6 +45,7 @@ BY_PHONE: Final = "phone"
 _CHANNEL: Final = re.compile(r"PJSIP/(?P<endpoint>[A-Za-z0-9_.@+-]{1,80})-[0-9a-f]{8}")
 _CALL: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\.\d{1,12}")
 _STATUS: Final = re.compile(r"[A-Z]{1,16}")
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
 _REFUSAL: Final = re.compile(r"[a-z_]{1,32}")
 
 
@@ -238,4 +239,4 @@ def status_of(text: str) -> str:
 
 def number_of(text: str, most: int) -> int:
     """A count the dialplan passed; 0 when it is none, `most` when it is more."""
-    return min(int(text), most) if text.isascii() and text.isdigit() and len(text) <= 9 else 0  # noqa: PLR2004
+    return min(int(text), most) if _COUNT.fullmatch(text) else 0

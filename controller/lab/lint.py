@@ -14,9 +14,10 @@ from typing import Final
 
 from controller.lab.dialplan_text import Context, Dialplan, Step, arguments, inner, parse, variables
 
-FORBIDDEN_APPS: Final = frozenset(
-    "system trysystem mixmonitor monitor originate eagi deadagi externalivr exec tryexec dumpchan forkcdr".split()  # noqa: SIM905
+_PROGRAMS: Final = (
+    "system trysystem mixmonitor monitor originate eagi deadagi externalivr exec tryexec dumpchan forkcdr"
 )
+FORBIDDEN_APPS: Final = frozenset(_PROGRAMS.split())
 FORBIDDEN_FUNCTIONS: Final = frozenset({"SHELL", "EVAL", "FILE", "CURL", "ENV", "DB", "ODBC_SQL", "AMI_CLIENT"})
 CHOSEN_OUTSIDE: Final = re.compile(
     r"EXTEN|CALLERID|CALLERIDNUM|CALLERIDNAME|ARG\d+|HOT_\w+|PJSIP_HEADER|SIP_HEADER|CONNECTEDLINE|REDIRECTING"
