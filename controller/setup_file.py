@@ -23,6 +23,7 @@ from controller.toml_text import to_toml
 __all__ = ["SetupText", "check", "diff", "parse", "parse_document", "read", "to_document", "to_toml"]
 
 BYTES_MAX = 8 * 1024 * 1024
+_MARK = "\ufeff"
 _SYNTAX = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL)
 
 
@@ -42,11 +43,11 @@ def parse(text: str, source: str = "setup.toml", now_ms: int = 0) -> Setup:
 
 def check(text: str, source: str = "setup.toml", now_ms: int = 0) -> SetupText:
     """Like `parse`, with the warnings."""
-    document, lines = _document(text, source)
+    document = _document(text, source)
     checked = validate(document, now_ms)
     if checked.setup is None:
-        raise SetupError(_placed(checked.problems, lines, source))
-    return SetupText(checked.setup, document, _placed(checked.warnings, lines, source))
+        raise SetupError(_placed(checked.problems, text, source))
+    return SetupText(checked.setup, document, _placed(checked.warnings, text, source))
 
 
 def parse_document(document: object, now_ms: int = 0) -> Setup:
@@ -61,8 +62,7 @@ def parse_document(document: object, now_ms: int = 0) -> Setup:
 
 def to_document(text: str, source: str = "setup.toml") -> dict[str, object]:
     """The document of a setup text, fit for JSON; passwords included."""
-    document, _ = _document(text, source)
-    return {key: _jsonable(value) for key, value in document.items()}
+    return {key: _jsonable(value) for key, value in _document(text, source).items()}
 
 
 def diff(old_text: str, new_text: str) -> tuple[str, ...]:
@@ -83,12 +83,11 @@ def read(path: Path) -> str:
         raise SetupError((f"{path}:{line}: is not UTF-8",)) from error
 
 
-def _document(text: str, source: str) -> tuple[dict[str, object], dict[Place, int]]:
+def _document(text: str, source: str) -> dict[str, object]:
     if len(text) > BYTES_MAX:
         raise SetupError((f"{source}:1: is longer than {BYTES_MAX} characters; import long lists from CSV instead",))
-    text = text.removeprefix("\ufeff")
     try:
-        return tomllib.loads(text), lines_of(text)
+        return tomllib.loads(text.removeprefix(_MARK))
     except tomllib.TOMLDecodeError as error:
         raise SetupError((_syntax(str(error), text, source),)) from error
     except (RecursionError, ValueError) as error:
@@ -106,10 +105,13 @@ def _syntax(message: str, text: str, source: str) -> str:
     return f"{source}:{line}: this is no TOML: {found['what']}{column}"
 
 
-def _placed(problems: tuple[Problem, ...], lines: Mapping[Place, int], source: str) -> tuple[str, ...]:
+def _placed(problems: tuple[Problem, ...], text: str, source: str) -> tuple[str, ...]:
     """Each problem in one line with its line number, in the order of the file."""
+    if not problems:
+        return ()
+    lines = lines_of(text.removeprefix(_MARK))
     with_line = [(_line(problem.place, lines), str(problem)) for problem in problems]
-    return tuple(f"{source}:{line}: {text}" for line, text in sorted(with_line, key=lambda pair: pair[0]))
+    return tuple(f"{source}:{line}: {told}" for line, told in sorted(with_line, key=lambda pair: pair[0]))
 
 
 def _line(place: Place, lines: Mapping[Place, int]) -> int:

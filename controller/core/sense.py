@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from controller.core.setup import Adaptive, AgentSetup, Hotline, Queue, Setup
@@ -46,11 +47,10 @@ def check(draft: Draft, report: Report) -> None:
     _endpoints(draft, report)
 
 
-def exists(report: Report, place: Place, what: str, name: str, names: Iterable[str]) -> None:
-    """Report a name nobody has."""
-    known = tuple(names)
-    if name and name not in known:
-        report.add(place, f"no {what} is named '{name}'{meant(name, known)}")
+def exists(report: Report, place: Place, what: str, name: str, *names: Mapping[str, object]) -> None:
+    """Report a name nobody has in any of these tables."""
+    if name and not any(name in table for table in names):
+        report.add(place, f"no {what} is named '{name}'{meant(name, chain(*names))}")
 
 
 def _unique(draft: Draft, report: Report) -> None:
@@ -103,7 +103,7 @@ def _hotline(setup: Setup, place: Place, hotline: Hotline, report: Report) -> No
     exists(report, (*place, "menu"), "menu", hotline.menu, setup.menu)
     exists(report, (*place, "hours"), "schedule", hotline.hours, setup.schedule)
     for group in hotline.outbound_groups or ():
-        exists(report, (*place, "outbound_groups"), "group", group, (row.name for row in setup.groups))
+        exists(report, (*place, "outbound_groups"), "group", group, setup.group)
     leads = [key for key in ("queue", "menu") if getattr(hotline, key) or report.wrong((*place, key))]
     if not leads:
         report.add((*place, "queue"), "is missing: a hotline leads to a queue or a menu")
@@ -143,20 +143,18 @@ def _may_call_out(setup: Setup, place: Place, number: str, report: Report) -> No
 
 
 def _queue(setup: Setup, place: Place, queue: Queue, report: Report) -> None:
-    groups = [row.name for row in setup.groups]
     for n, group in enumerate(queue.groups):
-        exists(report, (*place, "groups", n, "name"), "group", group.name, groups)
+        exists(report, (*place, "groups", n, "name"), "group", group.name, setup.group)
     exists(report, (*place, "hours"), "schedule", queue.hours, setup.schedule)
     if not setup.agents_of_queue.get(queue.name):
         report.warn((*place, "groups"), "no agent serves this queue")
 
 
 def _agent(setup: Setup, place: Place, agent: AgentSetup, report: Report) -> None:
-    groups = [row.name for row in setup.groups]
     for group in agent.groups:
-        exists(report, (*place, "groups"), "group", group, groups)
-    numbers = (*setup.hotline, *setup.adaptive)
-    exists(report, (*place, "outbound_with"), "hotline or adaptive number", agent.outbound_with, numbers)
+        exists(report, (*place, "groups"), "group", group, setup.group)
+    via, what = agent.outbound_with, "hotline or adaptive number"
+    exists(report, (*place, "outbound_with"), what, via, setup.hotline, setup.adaptive)
     _may_call_out(setup, (*place, "outbound_with"), agent.outbound_with, report)
     if agent.extension in setup.defaults.emergency:
         report.add((*place, "extension"), f"{agent.extension} is an emergency number")

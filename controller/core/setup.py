@@ -325,6 +325,11 @@ class Setup:
         return {row.name: row for row in self.queues}
 
     @cached_property
+    def group(self) -> dict[str, Group]:
+        """Groups by name."""
+        return {row.name: row for row in self.groups}
+
+    @cached_property
     def agent(self) -> dict[str, AgentSetup]:
         """Agents by name."""
         return {row.name: row for row in self.agents}

@@ -213,7 +213,7 @@ class Table:
                 self.report.add(place, f"must be a table, not {kind_of(value)}")
         return found
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """Every key, for tables whose keys are data; they count as asked for."""
         self._asked.update(dict.fromkeys(self._raw))
         return list(self._raw)

@@ -59,13 +59,13 @@ def read_menu(table: Table, ways: WayReader) -> Menu:
 
 def _keys(table: Table, owner: tuple[str, str], ways: WayReader) -> tuple[tuple[str, Way], ...]:
     inner = table.table("keys")
+    if inner is None:
+        return ()
     found: list[tuple[str, Way]] = []
-    for key in inner.keys() if inner else ():
-        way = ways.read(inner, key, owner, automatic=False) if inner else None
-        if key not in KEYS and inner:
+    for key in inner.all_keys():
+        if key not in KEYS:
             inner.wrong(key, f"{shown(key)} is no key of a telephone: 0 to 9, * or #")
-        elif way:
-            found.append((key, way))
+        found.append((key, ways.read(inner, key, owner, automatic=False) or Way()))
     return tuple(found)
 
 

@@ -23,7 +23,7 @@ def test_no_comment_no_break_no_quote(alphabet: Alphabet, text: str) -> None:
 
 
 @pytest.mark.parametrize("alphabet", STRICT.values(), ids=STRICT)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=80))
 def test_names_are_plain(alphabet: Alphabet, text: str) -> None:
     if alphabet.pattern.fullmatch(text):

@@ -87,7 +87,7 @@ FRAMES = st.lists(
 ZONES = st.sampled_from([SAIGON, "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "UTC"])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(FRAMES, min_size=7, max_size=7), ZONES, st.integers(0, 4_102_444_800_000), st.booleans())
 def test_it_agrees_with_walking_every_frame(
     days: list[list[tuple[int, int]]], zone: str, now_ms: int, holiday: bool
@@ -105,7 +105,7 @@ def test_it_agrees_with_walking_every_frame(
     assert is_open(Schedule("any", zone, tuple(map(tuple, days)), holidays), now_ms) is expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ZONES, st.integers(0, 4_102_444_800_000))
 def test_days_begin_and_end_where_their_name_changes(zone: str, now_ms: int) -> None:
     begin, end = day_bounds_ms(now_ms, zone)

@@ -15,7 +15,7 @@ NUMBERS = st.integers(1, 10**15 - 1).map(lambda digits: f"+{digits}")
 ROWS = st.lists(st.tuples(NUMBERS, st.sampled_from(["viettel", "mobifone", "vinaphone", ""])), max_size=60)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(ROWS, ROWS, NUMBERS, st.integers(1, 7))
 def test_it_answers_like_a_dictionary(
     rows: list[tuple[str, str]], again: list[tuple[str, str]], other: str, run: int

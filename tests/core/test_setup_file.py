@@ -94,6 +94,10 @@ def test_what_is_no_toml_says_on_which_line(text: str, start: str) -> None:
     assert problem.startswith(start)
 
 
+def test_words_of_the_library_without_a_place_stand_on_the_first_line() -> None:
+    assert setup_file._syntax("something new", "a\nb", "x.toml") == "x.toml:1: something new"
+
+
 def test_texts_too_long_or_too_deep_are_refused() -> None:
     [problem] = refused("#" * (setup_file.BYTES_MAX + 1))
     assert "is longer than" in problem
@@ -195,13 +199,13 @@ def mistakes(text: str) -> tuple[str, ...]:
     return ()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=60) | st.text("[]{}\"'=#,.\n ab1", max_size=60))
 def test_any_text_is_a_setup_or_a_list_of_mistakes(text: str) -> None:
     assert all(line.startswith("setup.toml:") and "\n" not in line for line in mistakes(text))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 6000), st.integers(0, 40), st.sampled_from(["", "x", "\n", '"', "[", "}", "#", "= 5"]))
 def test_the_example_damaged_anywhere_is_a_setup_or_a_list_of_mistakes(at: int, length: int, put: str) -> None:
     text = example()

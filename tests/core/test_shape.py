@@ -161,7 +161,7 @@ def test_a_key_nobody_asked_for_is_refused_with_the_nearest_that_is_missing() ->
 
 def test_tables_whose_keys_are_data() -> None:
     read, report = table(a=1, b=2)
-    assert read.keys() == ["a", "b"]
+    assert read.all_keys() == ["a", "b"]
     read.done()
     assert told(report) == []
 

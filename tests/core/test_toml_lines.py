@@ -114,7 +114,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(DOCUMENTS)
 def test_whatever_is_written_is_read_back_and_every_place_has_its_line(document: dict[str, Any]) -> None:
     text = to_toml(document)

@@ -50,7 +50,7 @@ def test_values_read_back(value: Any) -> None:
     assert tomllib.loads(to_toml({"key": value, "table": {"key": value}})) == {"key": value, "table": {"key": value}}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(), st.text())
 def test_any_text_reads_back_as_key_and_value(key: str, value: str) -> None:
     document = {"table": [{key: value}]}

@@ -222,7 +222,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
 def test_no_document_makes_it_fall_over(document: dict[str, Any]) -> None:
     checked = validate(document)
@@ -257,7 +257,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = places(BASE)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), VALUES | st.just(DROP)), min_size=1, max_size=4))
 def test_a_document_gone_wrong_anywhere_is_refused_or_still_makes_sense(changes: list[tuple[Any, Any]]) -> None:
     document = deepcopy(BASE)
