@@ -35,12 +35,14 @@ from controller.journal import Journal
 from controller.lab.render import write_generated
 from controller.metrics import Metrics
 from controller.notify import WebhookBell
+from controller.ports import Bell
 from controller.settings import Settings
 from controller.store import audit
 from controller.store.db import Database, migrate
 from controller.store.history import History
 from controller.store.ledger import SqlLedger
 from controller.store.numbers import Numbers
+from controller.store.retention import prune_facts, prune_stories
 from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
 from controller.web.app import create_app
@@ -51,6 +53,8 @@ from controller.web.server import serve as serve_http
 AUDIT_S = 30.0
 AUDIT_MARGIN_MS = 2_000
 SETUP_POLL_S = 1.0
+FORGET_S = 3600.0
+FACTS_DAYS, STORIES_DAYS = 30, 90
 SNAPSHOT_RETRY_S = 0.2
 DRAIN_S = 4.0
 EXIT_OK, EXIT_USAGE, EXIT_LEAD_LOST = 0, 2, 75
@@ -174,6 +178,7 @@ class House:
             self.audit_calls,
             self.watch_setup,
             self.bell.run,
+            self.forget,
         )
         await self._begin_setup()
         tasks = [asyncio.create_task(self._guard(job)) for job in work]
@@ -259,6 +264,16 @@ class House:
             await asyncio.sleep(AUDIT_S)
             await self._look()
 
+    async def forget(self) -> None:
+        """Once an hour, take what is too old out of the books."""
+        while True:
+            try:
+                await prune_facts(self.database, self.clock.now_ms(), FACTS_DAYS)
+                await prune_stories(self.database, self.clock.now_ms(), STORIES_DAYS)
+            except TongdaiError as error:
+                self._log.warning("nothing was pruned", why=str(error))
+            await asyncio.sleep(FORGET_S)
+
     async def _look(self) -> None:
         if self.engine.ready_parts["asterisk"] != "live":
             return
@@ -341,5 +356,5 @@ class House:
         await audit.record(self.database, self.clock.now_ms(), audit.Entry(who, action, what, new=new))
 
 
-def _ring(bell: WebhookBell, engine: Engine, command: RingBell) -> None:
+def _ring(bell: Bell, engine: Engine, command: RingBell) -> None:
     bell.ring(command.alert, command.change, engine.world.setup)
