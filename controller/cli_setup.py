@@ -109,7 +109,7 @@ def _apply_setup(
     text = setup_file.read(file)
     checked = setup_file.check(text, str(file), SystemClock().now_ms())
     for warning in checked.warnings:
-        complain(words("error", warning))
+        complain(words("warning", warning))
     after = checked.setup
     before = read_in_force(settings, client, must_ask=must_ask)
     changes = difference(before.setup(), after)

@@ -8,6 +8,7 @@ from typing import Final
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "error": ("tongdai: {0}", "tongdai: lỗi: {0}"),
+    "warning": ("tongdai: warning: {0}", "tongdai: cảnh báo: {0}"),
     "unexpected": (
         "tongdai: unexpected {0}: {1} (TONGDAI_LOG__LEVEL=debug shows where)",
         "tongdai: lỗi không mong đợi {0}: {1} (TONGDAI_LOG__LEVEL=debug cho biết chỗ)",
