@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 
 class Alphabet(NamedTuple):
-    """A pattern for a whole text and how to tell a person what it allows."""
+    """A pattern for a whole text, how to tell a person what it allows, and whether the text itself may be told."""
 
     pattern: re.Pattern[str]
     words: str
+    secret: bool = False
 
 
 NAME = Alphabet(re.compile(r"[A-Za-z0-9_.-]{1,64}"), "letters a-z, digits and . _ - (at most 64)")
@@ -29,6 +30,7 @@ WORD = Alphabet(re.compile(r"[a-z][a-z_]{0,31}"), "small letters and _")
 SECRET = Alphabet(
     re.compile(r"[A-Za-z0-9!#$%&()*+,./:=?@^_{|}~-]{1,128}"),
     "printable ASCII without spaces, quotes, ; \\ < > [ ] and ` (at most 128)",
+    secret=True,
 )
 CONTACT = Alphabet(
     re.compile(r"sips?:(?:[A-Za-z0-9_.+-]{1,64}@)?(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"),

@@ -131,7 +131,7 @@ class Table:
         if not isinstance(value, str):
             self.wrong(key, f"must be text, not {kind_of(value)}")
         elif alphabet.pattern.fullmatch(value) is None or not value.isprintable():
-            self.wrong(key, f"{value[:40]!r} is not allowed here: {alphabet.words}")
+            self.wrong(key, f"{'this' if alphabet.secret else shown(value)} is not allowed here: {alphabet.words}")
         else:
             return value
         return default
@@ -187,7 +187,7 @@ class Table:
             if not isinstance(value, str):
                 self.report.add(place, f"must be text, not {kind_of(value)}")
             elif alphabet.pattern.fullmatch(value) is None or not value.isprintable():
-                self.report.add(place, f"{value[:40]!r} is not allowed here: {alphabet.words}")
+                self.report.add(place, f"{shown(value)} is not allowed here: {alphabet.words}")
             elif value in found:
                 self.report.add(place, f"'{value}' is in the list twice")
             else:
