@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import socket
 import time
@@ -220,6 +221,8 @@ async def _port(part: str, bind: Bind) -> Found:
     except (OSError, TimeoutError):
         return Found(FAIL, part, f"nobody listens on {bind}", f"không có ai nghe ở {bind}")
     writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
     return Found(OK, part, f"listens on {bind}", f"đang nghe ở {bind}")
 
 

@@ -1,0 +1,225 @@
+"""`tongdai check` against an Asterisk played by the test: one line a part, 1 when a call would suffer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from controller.core.setup import Menu, Queue, Setup, Way, WayKind
+from controller.lab import check
+from tests.web.house import SETUP
+
+pytestmark = pytest.mark.web
+
+USER, PASSWORD = "tongdai", "a-long-password"
+
+
+class FakeAri:
+    """The few questions `check` asks, answered from attributes a test may change."""
+
+    def __init__(self):
+        self.version = "22.10.1"
+        self.modules = [{"name": f"{name}.so", "status": "Running"} for name in check.MODULES]
+        self.contexts = set(check.CONTEXTS)
+        self.knows_dialplan = True
+        self.apps = {"tongdai"}
+        self.endpoints = {"viettel-1": "online", "an": "offline", "binh": "unknown"}
+        self.ready = (200, {"ready": True})
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                status, body = fake.answer(self.path, self.headers.get("Authorization", ""))
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def answer(self, url, shown):
+        parts = urlsplit(url)
+        if parts.path == "/readyz":
+            return self.ready
+        if shown != "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode():
+            return 401, {"message": "Authentication required"}
+        path = parts.path.removeprefix("/ari/")
+        if path == "asterisk/info":
+            return 200, {"system": {"version": self.version}}
+        if path == "asterisk/modules":
+            return 200, self.modules
+        if path.startswith("applications/"):
+            return (200, {}) if path.partition("/")[2] in self.apps else (404, {})
+        if path == "asterisk/variable":
+            asked = parse_qs(parts.query)["variable"][0]
+            context = asked.removeprefix("DIALPLAN_EXISTS(").removesuffix(")")
+            return (200, {"value": "1" if context in self.contexts else "0"}) if self.knows_dialplan else (500, {})
+        rows = [{"technology": "PJSIP", "resource": name, "state": state} for name, state in self.endpoints.items()]
+        return 200, rows
+
+    def close(self):
+        self.server.shutdown()
+        self.thread.join(5)
+        self.server.server_close()
+
+
+@pytest.fixture
+def ari():
+    fake = FakeAri()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def agi():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def look(run, environ, ari, agi, tmp_path):
+    """A machine on which everything is as it should be."""
+    setup = tmp_path / "setup.toml"
+    setup.write_text(SETUP, encoding="utf-8")
+    sounds, spool = tmp_path / "sounds" / "vi", tmp_path / "spool"
+    sounds.mkdir(parents=True)
+    spool.mkdir()
+    (sounds / "welcome.wav").touch()
+    for name, value in {
+        "ARI__URL": f"http://{ari.address}", "ARI__PASSWORD": PASSWORD, "AGI__BIND": agi, "HTTP__BIND": ari.address,
+        "ASTERISK__SOUNDS_DIR": str(tmp_path / "sounds"), "RECORDING__DIR": str(spool),
+    }.items():  # fmt: skip
+        environ.setenv(f"TONGDAI_{name}", value)
+    environ.setattr(socket, "gethostname", lambda: "localhost")
+    environ.setenv("TONGDAI_HTTP__BIND", "127.0.0.1:9")
+    assert run("apply", setup, "--yes").code == 0
+    environ.setenv("TONGDAI_HTTP__BIND", ari.address)
+    return lambda: run("check")
+
+
+def words(told):
+    return {line[6:18].strip(): line[:4].strip() for line in told.out.splitlines()}
+
+
+def test_a_machine_that_is_fine_has_a_line_for_every_part(look):
+    told = look()
+    assert told.code == 0, told.out
+    found = words(told)
+    assert set(found.values()) == {"ok"}
+    assert set(found) == {
+        "database", "asterisk", "ari user", "modules", "application", "dialplan", "trunk", "phones", "agi", "daemon",
+        "greeting", "host name", "recording",
+    }  # fmt: skip
+    assert PASSWORD not in told.out
+
+
+@pytest.mark.parametrize(
+    ("spoil", "part", "said"),
+    [
+        (lambda ari: setattr(ari, "version", "18.1.0"), "asterisk", "18.1.0"),
+        (lambda ari: ari.modules.pop(), "modules", "res_stasis_recording"),
+        (lambda ari: ari.modules[0].update(status="Not Running"), "modules", "app_dial"),
+        (lambda ari: ari.apps.clear(), "application", "no daemon is connected"),
+        (lambda ari: ari.contexts.discard("tongdai-emergency"), "dialplan", "tongdai-emergency"),
+        (lambda ari: ari.endpoints.pop("viettel-1"), "trunk", "no endpoint"),
+        (lambda ari: ari.endpoints.update({"viettel-1": "offline"}), "trunk", "viettel-1: offline"),
+        (lambda ari: ari.endpoints.pop("an"), "phones", "no endpoint for an"),
+        (lambda ari: setattr(ari, "ready", (503, {"detail": "asterisk is lost"})), "daemon", "asterisk is lost"),
+    ],
+)
+def test_what_would_hurt_a_call_is_told_and_ends_with_1(look, ari, spoil, part, said):
+    spoil(ari)
+    told = look()
+    assert told.code == 1
+    assert words(told)[part] == "FAIL"
+    assert said in told.out
+
+
+@pytest.mark.parametrize(
+    ("spoil", "part"),
+    [
+        (lambda ari: setattr(ari, "version", "22.6.0"), "asterisk"),
+        (lambda ari: setattr(ari, "knows_dialplan", False), "dialplan"),
+    ],
+)
+def test_what_is_not_as_it_should_be_but_hurts_no_call_is_a_warning(look, ari, spoil, part):
+    spoil(ari)
+    told = look()
+    assert (told.code, words(told)[part]) == (0, "warn")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("ARI__PASSWORD", "wrong", "ari user"),
+        ("ARI__URL", "http://127.0.0.1:9", "asterisk"),
+        ("AGI__BIND", "127.0.0.1:9", "agi"),
+        ("HTTP__BIND", "127.0.0.1:9", "daemon"),
+        ("ASTERISK__SOUNDS_DIR", "/nowhere", "greeting"),
+        ("RECORDING__DIR", "/nowhere", "recording"),
+    ],
+)
+def test_what_does_not_answer_is_a_line_and_not_an_end(look, environ, name, value, part):
+    environ.setenv(f"TONGDAI_{name}", value)
+    told = look()
+    assert (told.code, words(told)[part]) == (1, "FAIL")
+    assert "host name" in words(told)
+
+
+def test_a_name_that_does_not_resolve_is_told(look, environ):
+    def unknown(*_):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    environ.setattr(socket, "gethostname", lambda: "pbx-without-hosts-entry")
+    environ.setattr(socket, "getaddrinfo", unknown)
+    found = check._host_name()
+    assert found.word == "FAIL"
+    assert "/etc/hosts" in found.english
+
+
+def test_a_name_that_resolves_slowly_is_told(environ):
+    ticks = iter((0.0, 4.9))
+    environ.setattr(check.time, "monotonic", lambda: next(ticks))
+    assert "4.9 s" in check._host_name().english
+
+
+def test_fresh_books_have_no_setup(run, environ, ari, agi):
+    told = run("migrate")
+    assert told.code == 0
+    assert "no setup was applied yet" in run("check").out
+
+
+def test_the_look_speaks_vietnamese_where_the_terminal_does(look, environ, ari):
+    environ.setenv("LANG", "vi_VN.UTF-8")
+    ari.apps.clear()
+    assert "chưa có tiến trình nào kết nối" in look().out
+
+
+def test_every_sound_of_a_setup_is_looked_for():
+    way = Way(WayKind.HANGUP, play="closed")
+    setup = Setup(
+        menus=(Menu("m", play="welcome", keys=(("1", Way(WayKind.HANGUP, play="bye")),), on_timeout=way),),
+        queues=(Queue("q", on_full=Way(WayKind.HANGUP, play="full"), on_max_wait=way),),
+    )
+    assert check.sounds_of(setup) == ("welcome", "bye", "closed", "full")
+
+
+async def test_a_port_nobody_listens_on_is_told():
+    from controller.settings import Bind
+
+    assert (await check._port("agi", Bind("127.0.0.1", 9))).word == "FAIL"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert (await check._port("agi", Bind("127.0.0.1", listener.getsockname()[1]))).word == "ok"
