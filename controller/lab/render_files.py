@@ -27,7 +27,7 @@ HTTP, ARI = "tongdai-http.conf", "tongdai-ari.conf"
 OPTIONS: Final = "tongdai-render.json"
 
 RELOADED: Final = {
-    PJSIP: ("res_pjsip.so", "res_pjsip_endpoint_identifier_ip.so"),
+    PJSIP: ("res_pjsip.so",),
     MUSIC: ("res_musiconhold.so",),
     EXTENSIONS: ("pbx_config.so",),
 }

@@ -33,7 +33,7 @@ NET = f"127.{80 + os.getpid() % 100}.0"
 """Carriers and phones of this run live on addresses of their own: other runs on the machine have others."""
 
 TRUNK_PORT, PHONE_PORT = 5070, 5071
-FIRST, SECOND, CONTACT = f"{NET}.11", f"{NET}.12", f"{NET}.22"
+FIRST, SECOND, THIRD, CONTACT = f"{NET}.11", f"{NET}.12", f"{NET}.14", f"{NET}.22"
 PASSWORD = "Live-Ph0ne.22"
 ANNOUNCED, RUNG, PHONED, SHORT = "+842473001001", "+842473001002", "+842473001003", "19001234"
 OUTSIDE = "0912345678"
@@ -60,9 +60,9 @@ class Ports:
     rtp_last: int = 31000
 
 
-def setup(*more: Hotline) -> Setup:
-    """Two carriers, a hotline for every kind of fallback, a phone that registers and one that does not."""
-    agents = (
+def setup(*more: Hotline, trunks: tuple[Trunk, ...] = (), agents: tuple[AgentSetup, ...] = ()) -> Setup:
+    """Two carriers, a hotline for every kind of fallback, a phone that registers and one that does not; and `more`."""
+    phones = (
         AgentSetup("an", ("sales",), "101", phone=Phone(user="an", password=PASSWORD), endpoint="an"),
         AgentSetup("binh", ("sales",), "102", phone=Phone(contact=f"sip:binh@{CONTACT}:{PHONE_PORT}"), endpoint="binh"),
         AgentSetup("chi", ("backup",), "103", phone=Phone(user="chi", password=PASSWORD), endpoint="chi"),
@@ -72,6 +72,7 @@ def setup(*more: Hotline) -> Setup:
             Trunk("first", "viettel", f"{FIRST}:{TRUNK_PORT}", "first"),
             Trunk("off", "viettel", f"{NET}.13:{TRUNK_PORT}", "off", enabled=False),
             Trunk("second", "mobifone", f"{SECOND}:{TRUNK_PORT}", "second"),
+            *trunks,
         ),
         hotlines=(
             Hotline(ANNOUNCED, country="VN", trunk="first", queue="sales"),
@@ -82,7 +83,7 @@ def setup(*more: Hotline) -> Setup:
         ),
         queues=(Queue("sales", (QueueGroup("sales"), QueueGroup("backup", primary=False))),),
         groups=(Group("sales"), Group("backup")),
-        agents=agents,
+        agents=(*phones, *agents),
     )
 
 

@@ -10,11 +10,28 @@ import pytest
 
 from controller.core.answer import Answer
 from controller.core.events import AgentStatusAsked, OutboundAsked, WrapUpExtendAsked
-from controller.core.setup import Hotline
+from controller.core.setup import AgentSetup, Hotline, Phone, Setup, Trunk
 from controller.lab.render import modules_to_reload, write_generated
+from controller.lab.render_files import EXTENSIONS, PJSIP
 from controller.lab.sip import user_of
 from controller.lab.sipcall import Rule, SipCall
-from tests.live.pbx import ANNOUNCED, FIRST, OUTSIDE, PHONED, RUNG, SECOND, SHORT, Brain, Pbx, SideDoor, Stasis, attempt
+from tests.live.pbx import (
+    ANNOUNCED,
+    FIRST,
+    OUTSIDE,
+    PASSWORD,
+    PHONED,
+    RUNG,
+    SECOND,
+    SHORT,
+    THIRD,
+    TRUNK_PORT,
+    Brain,
+    Pbx,
+    SideDoor,
+    Stasis,
+    attempt,
+)
 from tests.live.pbx import setup as exchange
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio]
@@ -456,24 +473,33 @@ async def test_colleagues_reach_each_other_by_extension(pbx: Pbx) -> None:
 # -- a change of the setup ---------------------------------------------------------------------------------------------
 
 
+def put(pbx: Pbx, whole: Setup) -> tuple[str, ...]:
+    """Write a setup's files and have Asterisk read them, as the daemon does after `tongdai apply`."""
+    changed = write_generated(whole, pbx.places.generated)
+    for module in modules_to_reload(changed):
+        assert pbx.ari("PUT", f"asterisk/modules/{module}") == 204
+    return changed
+
+
 async def test_a_new_hotline_needs_no_restart_and_no_call_notices(pbx: Pbx) -> None:
     an, brain = await pbx.agent(), Brain([attempt()])
     new = Hotline("+842473001777", country="VN", trunk="first", queue="sales")
-    async with SideDoor(pbx, brain), Stasis(pbx) as stasis, pbx.carrier(FIRST) as carrier:
+    trunk = Trunk("third", "viettel", f"{THIRD}:{TRUNK_PORT}", "third")
+    dung = AgentSetup("dung", ("sales",), "104", phone=Phone(user="dung", password=PASSWORD), endpoint="dung")
+    async with SideDoor(pbx, brain), Stasis(pbx) as stasis, pbx.carrier(FIRST) as carrier, pbx.carrier(THIRD) as third:
         assert await over(carrier.dial(new.number)) == 404
+        assert await over(third.dial(ANNOUNCED)) == 401
         talking = an.dial(OUTSIDE)
         await soon(talking.up)
         held = carrier.dial(ANNOUNCED, shown=SHOWN)
         held_start = await stasis.start()
 
-        changed = write_generated(exchange(new), pbx.places.generated)
-        assert changed == ("tongdai-extensions.conf",)
-        for module in ("res_pjsip.so", "res_pjsip_endpoint_identifier_ip.so", *modules_to_reload(changed)):
-            assert pbx.ari("PUT", f"asterisk/modules/{module}") == 204
+        assert put(pbx, exchange(new, trunks=(trunk,), agents=(dung,))) == (PJSIP, EXTENSIONS)
 
-        reached = carrier.dial("02473001777", shown=SHOWN)
+        reached = third.dial("02473001777", shown=SHOWN)
         reached_start = await stasis.start()
         assert reached_start["args"] == ["inbound", new.number]
+        newcomer = await pbx.agent("dung")
         before = (talking.media.received, carrier.calls[1].media.received)
         await asyncio.sleep(0.5)
         after = (talking.media.received, carrier.calls[1].media.received)
@@ -483,11 +509,13 @@ async def test_a_new_hotline_needs_no_restart_and_no_call_notices(pbx: Pbx) -> N
         await stasis.let_go(reached_start, reached)
         await stasis.let_go(held_start, held)
         await talking.hangup()
-    async with pbx.carrier(SECOND) as caller:
-        ringing = caller.dial(RUNG)
-        await soon(ringing.ringing)
-        assert len(an.calls) == 2, "the registration is lost"
-        await ringing.hangup()
-    write_generated(exchange(), pbx.places.generated)
-    assert pbx.ari("PUT", "asterisk/modules/pbx_config.so") == 204
+    ringing = newcomer.dial("101")
+    await soon(ringing.up)
+    assert len(an.calls) == 2, "the registration is lost"
+    await ringing.hangup()
+    await newcomer.close()
+    assert put(pbx, exchange()) == (PJSIP, EXTENSIONS)
+    async with pbx.carrier(FIRST) as carrier, pbx.carrier(THIRD) as third:
+        assert await over(carrier.dial(new.number)) == 404
+        assert await over(third.dial(ANNOUNCED)) == 401
     await an.close()
