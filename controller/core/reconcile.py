@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from controller.core import adopting, commands, ending, facts, ids, mishap, outbound, queueing
 from controller.core import agent as agents
 from controller.core import call as calls
-from controller.core.events import ChannelSeen, ClockMoved, EndpointSeen, LegGone, LegRinging, SnapshotTaken
-from controller.core.model import Agent, AgentPhase, Call, Pbx, Phase, QueueDay
+from controller.core.events import ChannelSeen, EndpointSeen, LegGone, LegRinging, SnapshotTaken
+from controller.core.model import Agent, AgentPhase, Call, Pbx, Phase
 from controller.core.turn import Turn
 
 PBX = "asterisk"
@@ -180,6 +179,7 @@ def _mend_agent(turn: Turn, name: str, phone: EndpointSeen | None, sight: _Sight
             agent,
             reachable=phone.reachable,
             foreign=foreign[: agents.FOREIGN_MAX],
+            phone_at_ms=turn.now_ms if sight.resync else agent.phone_at_ms,
             unreachable_until_ms=None if alive else agent.unreachable_until_ms,
         )
         if after != agent:
@@ -223,25 +223,3 @@ def _wanted(turn: Turn, call_id: str, leg: str) -> bool:
         return True
     call = turn.world.calls.get(call_id)
     return call is not None and (call.leg == leg or any(offer.leg == leg for offer in call.offers))
-
-
-# -- the clock -------------------------------------------------------------------------------------------------------
-
-
-def shifted(turn: Turn, event: ClockMoved) -> None:
-    """The wall clock was stepped: move every stored instant with it, so that durations and rests stay true."""
-    delta_ms = event.delta_ms
-    for entity in [row for row in turn.world.entities() if not isinstance(row, QueueDay)]:
-        moved: dict[str, Any] = {
-            name: value + delta_ms
-            for name in entity.__dataclass_fields__
-            if name.endswith("_ms") and isinstance(value := getattr(entity, name), int) and value
-        }
-        if isinstance(entity, Call):
-            moved["offers"] = tuple(
-                replace(o, offered_at_ms=o.offered_at_ms + delta_ms, until_ms=o.until_ms + delta_ms)
-                for o in entity.offers
-            )
-        if moved:
-            row: Any = entity
-            turn.put(replace(row, **moved))

@@ -13,7 +13,7 @@ from typing import Any
 
 from controller.core import agent as agents
 from controller.core import call as calls
-from controller.core import events, facts, figures, matching, mishap, outbound, queueing, reconcile, settle
+from controller.core import events, facts, figures, matching, mishap, outbound, queueing, reconcile, settle, shifting
 from controller.core.answer import OK, Answer
 from controller.core.commands import Command
 from controller.core.model import Agent, AgentPhase, Call, Change, Entity, TrunkState, key_of
@@ -42,6 +42,8 @@ def step(world: World, event: events.Event, now_ms: int) -> Step:
     world.steps += 1
     turn = Turn(world, _time(world, event, now_ms), f"{type(event).__name__}#{world.steps}")
     try:
+        if world.steps == 1:
+            shifting.set_back(turn)
         figures.roll(turn)
         answer = _HANDLERS.get(type(event), calls.handle)(turn, event) or OK
         _run_due(turn)
@@ -135,6 +137,6 @@ _HANDLERS: dict[type, Callable[[Turn, Any], Answer | None]] = {
     events.OutboundAsked: outbound.asked,
     events.SetupChanged: settle.changed,
     events.SnapshotTaken: reconcile.taken,
-    events.ClockMoved: reconcile.shifted,
+    events.ClockMoved: shifting.shifted,
 }
 """What each event means; the others are about one call and have their cell in `call.MOVES`."""

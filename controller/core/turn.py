@@ -73,6 +73,8 @@ class Turn:
     def say(self, fact: Fact) -> None:
         """State that something happened."""
         self.facts.append(fact)
+        if isinstance(fact, CallEnded):
+            self.world.note_over(fact.call)
 
     def changed_agents(self) -> list[str]:
         """Names of the agents this turn has touched so far."""
@@ -96,9 +98,6 @@ class Turn:
             agent = self.world.agents.get(name) if kind == "agent" else None
             if agent is not None:
                 self._announce(before if isinstance(before, Agent) else None, agent)
-        for fact in self.facts:
-            if isinstance(fact, CallEnded):
-                self.world.note_over(fact.call)
         return tuple(
             Change(kind, name, after)
             for (kind, name), before in first.items()

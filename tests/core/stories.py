@@ -1,0 +1,88 @@
+"""S10: what facts may say about one call, in which order: arrived (menu)? (queued (offered (…))*)* (answered)? ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from controller.core import facts
+from controller.core.facts import Fact
+
+
+@dataclass
+class Story:
+    direction: str
+    queued: bool = False
+    answered: bool = False
+    out: set[str] = field(default_factory=set)
+    offered: set[str] = field(default_factory=set)
+    alerts: set[str] = field(default_factory=set)
+    raised: set[str] = field(default_factory=set)
+
+
+class Stories:
+    """Reads facts as they are said; `breaches` are sentences."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, Story] = {}
+        self.ended: dict[str, facts.CallEnded] = {}
+        self.breaches: list[str] = []
+
+    def read(self, said: tuple[Fact, ...]) -> None:
+        for fact in said:
+            self._read(fact)
+
+    def restarted(self) -> None:
+        """A new process does not know which calls have ended; Asterisk does."""
+        self.ended.clear()
+
+    def _read(self, fact: Fact) -> None:
+        match fact:
+            case facts.CallStarted():
+                self._must(fact, fact.call not in self.live and fact.call not in self.ended, "it began before")
+                self.live[fact.call] = Story(fact.direction)
+            case facts.AgentChanged() | facts.SetupApplied() | facts.Reconciled() | facts.OddEvent():
+                pass
+            case _ if fact.call not in self.live:
+                self._must(fact, False, "it is not known or has ended")
+            case _:
+                self._about(fact, self.live[fact.call])
+
+    def _about(self, fact: Fact, story: Story) -> None:
+        match fact:
+            case facts.MenuEntered() | facts.MenuChosen() | facts.CallRouted():
+                self._must(fact, story.direction == "inbound" and not story.answered, "out of place")
+                self._must(fact, not story.out, "offers are out")
+            case facts.CallQueued():
+                self._must(fact, story.direction == "inbound" and not story.answered and not story.out, "out of place")
+                story.queued = True
+            case facts.CallOffered():
+                self._must(fact, story.queued and not story.answered, "out of place")
+                self._must(fact, fact.leg not in story.offered, "that leg was offered before")
+                story.out.add(fact.leg)
+                story.offered.add(fact.leg)
+            case facts.OfferEnded():
+                self._must(fact, fact.leg in story.out, "no such offer is out")
+                story.out.discard(fact.leg)
+            case facts.CallAnswered():
+                self._must(fact, not story.answered, "it was answered before")
+                self._must(fact, len(story.out) <= 1, f"offers are out: {story.out}")
+                story.answered = True
+                story.out.clear()
+            case facts.AlertRaised():
+                self._must(fact, fact.alert not in story.raised, "it was raised before")
+                story.raised.add(fact.alert)
+                story.alerts.add(fact.alert)
+            case facts.AlertCleared():
+                self._must(fact, fact.alert in story.alerts, "it is not open")
+                story.alerts.discard(fact.alert)
+            case facts.CallEnded():
+                self._must(fact, not story.out and not story.alerts, f"left open: {story.out} {story.alerts}")
+                self._must(
+                    fact, story.answered == (fact.answered_at_ms is not None) or fact.direction == "outbound", ""
+                )
+                self.ended[fact.call] = fact
+                del self.live[fact.call]
+
+    def _must(self, fact: Fact, true: bool, why: str) -> None:
+        if not true:
+            self.breaches.append(f"S10 {fact}: {why}")
