@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.core.setup import Setup
-from controller.lab.conftext import NAME, PATH, SECRET, ConfError, Section, host_of
+from controller.lab.conftext import DIGITS, NAME, PATH, SECRET, ConfError, Section, host_of
 from controller.lab.render_dialplan import dialplan
 from controller.lab.render_pjsip import SipOptions, pjsip
 
@@ -70,8 +70,10 @@ def render_generated(setup: Setup, options: RenderOptions) -> dict[str, str]:
 
 
 def write_asterisk(setup: Setup, out_dir: Path, options: RenderOptions = RenderOptions()) -> tuple[str, ...]:
-    """Write every file into a folder; names of those that changed."""
+    """Write every file into a folder; names of those that changed. A random ARI password is made once."""
     files = render_asterisk(setup, options)
+    if not options.ari_password and (out_dir / ARI).exists():
+        del files[ARI]
     kept = asdict(options) | {"ari_password": ""}
     return _write(out_dir, files | {OPTIONS: json.dumps(kept, indent=1, sort_keys=True) + "\n"})
 
@@ -103,8 +105,9 @@ def kept_options(out_dir: Path) -> RenderOptions:
 def http_conf(bind: str) -> str:
     """Asterisk's HTTP server for ARI: loopback, room for a pool of connections, no pages of its own."""
     host, _, port = bind.rpartition(":")
-    section = Section("general").set("enabled", "yes").set("bindaddr", host_of(host, "HTTP address"))
-    section.set("bindport", port).set("sessionlimit", str(SESSIONS)).set("enable_static", "no")
+    address = "127.0.0.1" if host == "localhost" else host_of(host, "HTTP address")
+    section = Section("general").set("enabled", "yes").set("bindaddr", address)
+    section.set("bindport", port, DIGITS).set("sessionlimit", str(SESSIONS)).set("enable_static", "no")
     return str(section.set("enable_status", "no"))
 
 

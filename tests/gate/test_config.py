@@ -338,6 +338,24 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
     assert all(path.stat().st_mode & 0o007 == 0 for path in tmp_path.iterdir())
 
 
+def test_a_random_password_is_made_once(tmp_path: Path) -> None:
+    write_asterisk(WHOLE, tmp_path)
+    assert write_asterisk(WHOLE, tmp_path) == ()
+    assert write_asterisk(WHOLE, tmp_path, RenderOptions(ari_password="y" * 30)) == ("tongdai-ari.conf",)
+
+
+@pytest.mark.parametrize(("http", "address"), [("localhost:8088", "127.0.0.1"), ("[::1]:8088", "::1")])
+def test_asterisks_http_is_bound_where_it_is_asked(http: str, address: str) -> None:
+    text = render_asterisk(WHOLE, RenderOptions(http=http))["tongdai-http.conf"]
+    assert f"bindaddr={address}\nbindport=8088\n" in text
+
+
+@pytest.mark.parametrize("http", ["127.0.0.1", "pbx.example.com:8088", "127.0.0.1:80 88", "127.0.0.1:1\n"])
+def test_asterisks_http_is_bound_nowhere_else(http: str) -> None:
+    with pytest.raises(ConfError):
+        render_asterisk(WHOLE, RenderOptions(http=http))
+
+
 def test_a_setup_that_cannot_be_rendered_changes_no_file(tmp_path: Path) -> None:
     write_asterisk(WHOLE, tmp_path)
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
