@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from controller import cli_story
@@ -20,6 +21,7 @@ from controller.errors import TongdaiError
 from controller.lab import visitor
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
+from controller.lab.words import words
 
 CUSTOMER = "0281234567"
 TALK_S = 2.5
@@ -53,7 +55,7 @@ class Demo:
             try:
                 name = await call()
             except (DemoError, TongdaiError) as error:
-                self.say(f"\nThe {title} demonstration call was left out: {error}")
+                self.say(words("left_out", words(title), error))
             else:
                 await self._show(title, name)
 
@@ -74,7 +76,7 @@ class Demo:
         try:
             carrier = Softphone(self.server, name, bind=at, hz=1900, rule=Rule(ring_s=RING_S))
         except OSError:
-            self.say(f"Trunk {name} has no operator here: {at[0]}:{at[1]} is taken by another program")
+            self.say(words("no_operator", name, *at))
         else:
             self.carriers[name] = carrier
 
@@ -94,9 +96,9 @@ class Demo:
         customer = Softphone(self.server, "customer", bind=(self._trunk_address(hotline), 0), hz=440)
         async with customer:
             call = customer.dial(hotline.number, shown=CUSTOMER)
-            self.say(f"\nA customer dials {hotline.number} ({hotline.name or 'hotline'}) …")
+            self.say(words("customer_dials", hotline.number, hotline.name))
             talking = await self._live("inbound", "talking", call)
-            self.say(f"  {talking['agent']} answers; they talk for {TALK_S:g} s …")
+            self.say(words("agent_answers", talking["agent"], TALK_S))
             await asyncio.sleep(TALK_S)
             await call.hangup()
             await self._ended(talking["id"])
@@ -108,9 +110,9 @@ class Demo:
         agent = self._demo_caller()
         number = self._demo_number()
         call = self.phones[agent.name].dial(number)
-        self.say(f"\n{agent.name} dials {number} through {agent.outbound_with} …")
+        self.say(words("agent_dials", agent.name, number, agent.outbound_with))
         talking = await self._live("outbound", "talking", call)
-        self.say(f"  answered by trunk {talking['trunk']}, which shows {talking['caller_id'] or talking['hotline']} …")
+        self.say(words("trunk_answers", talking["trunk"], talking["caller_id"] or talking["hotline"]))
         await asyncio.sleep(TALK_S)
         await call.hangup()
         await self._ended(talking["id"])
@@ -128,13 +130,13 @@ class Demo:
         for hotline in self.setup.hotlines:
             if hotline.queue in served and self._trunk_address(hotline) and not hotline.hours:
                 return hotline
-        raise DemoError("no hotline on a loopback trunk leads straight to a queue with an agent whose phone registers")
+        raise DemoError(words("no_demo_hotline"))
 
     def _demo_caller(self) -> AgentSetup:
         wanted = [self.setup.agent[name] for name in self.phones if self.setup.agent[name].outbound_with]
         wanted.sort(key=lambda agent: agent.outbound_with not in self.setup.adaptive)
         if not wanted:
-            raise DemoError("no agent of the setup has a number to call out with (outbound_with)")
+            raise DemoError(words("no_demo_caller"))
         return wanted[0]
 
     def _demo_number(self) -> str:
@@ -142,7 +144,7 @@ class Demo:
             carrier = self.setup.carrier.get(self.setup.trunk[name].carrier)
             if carrier is not None and carrier.prefixes:
                 return f"{carrier.prefixes[0]}1234567890"[:10]
-        raise DemoError("no trunk of the setup belongs to a carrier with prefixes")
+        raise DemoError(words("no_demo_number"))
 
     def _trunk_address(self, hotline: Hotline) -> str:
         trunk = self.setup.trunk.get(hotline.trunk)
@@ -159,21 +161,21 @@ class Demo:
                 return dict(talking[0])
             if call.ended.is_set():
                 break
-        raise DemoError(f"the call was not answered (SIP {call.status or 'no answer'})")
+        raise DemoError(words("not_answered", call.status or "-"))
 
     async def _ended(self, call: str) -> None:
         async for _ in _until(STEP_S):
             if (await self._get("calls", call))["state"] == "ended":
                 return
-        raise DemoError(f"call {call} does not end")
+        raise DemoError(words("does_not_end", call))
 
     async def _tell_rest(self, agent: str) -> None:
         now = await self._get("agents", agent)
         if now["wrap_up_until"]:
-            self.say(f"  {agent} rests until {now['wrap_up_until']} (state {now['state']})")
+            self.say(words("agent_rests", agent, now["wrap_up_until"], now["state"]))
 
     async def _show(self, title: str, call: str) -> None:
-        self.say(f"\nStory of the {title} call (tongdai story {call}):\n")
+        self.say(words("story", words(title), call))
         for line in cli_story.lines((await self._get("calls", call, "story"))["items"]):
             self.say(f"  {line}")
 
@@ -199,17 +201,16 @@ async def _until(seconds: float) -> AsyncIterator[None]:
         await asyncio.sleep(POLL_S)
 
 
-def guide(demo: Demo, guest: str, *, http: str, directory: str) -> Iterator[str]:
+def guide(demo: Demo, guest: str, url: str, directory: Path, logs: tuple[Path, Path]) -> Iterator[str]:
     """Where to look, and how to dial in: as a customer (`guest` is the password) and as an agent."""
-    host, port = demo.server
-    yield f"Interface   {http}/openapi.json   (tongdai calls|agents|queues --lab {directory})"
-    yield f"Token       admin_token in {directory}/lab.json"
-    yield f"Metrics     {http}/metrics"
-    yield f"Logs        {directory}/daemon.log  {directory}/asterisk.log"
-    yield f"Softphone   server {host}:{port} (UDP)"
-    hotlines = ", ".join(hotline.number for hotline in demo.setup.hotlines[:HOTLINES_SHOWN])
+    yield words("interface", url, directory)
+    yield words("token", directory)
+    yield words("metrics", url)
+    yield words("logs", *logs)
+    yield words("softphone", *demo.server)
     if guest:
-        yield f"  customer  user {visitor.USER}, password {guest}; dial a hotline: {hotlines}"
+        hotlines = ", ".join(hotline.number for hotline in demo.setup.hotlines[:HOTLINES_SHOWN])
+        yield words("as_customer", visitor.USER, guest, hotlines)
     yours = demo.yours()
     if yours is not None:
-        yield f"  agent     user {yours.phone.user}, password {yours.phone.password}; *40 is available, *41 not ready"
+        yield words("as_agent", yours.phone.user, yours.phone.password)

@@ -29,6 +29,7 @@ from controller.lab.demo import Demo, guide
 from controller.lab.get_asterisk import AsteriskInstall, find_asterisk
 from controller.lab.processes import Child
 from controller.lab.render import LabPlaces, write_lab_config
+from controller.lab.words import words
 from controller.store.db import Database, migrate
 from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
@@ -76,7 +77,7 @@ def ports_of(options: LabOptions) -> Ports:
     base = options.port_base
     rtp = _range(options.rtp_range) if options.rtp_range else (base + RTP_OFFSET, base + RTP_OFFSET + RTP_PORTS - 1)
     if not (base >= PORT_MIN and max(base + 3, rtp[1]) <= PORT_MAX and PORT_MIN <= rtp[0] < rtp[1]):
-        raise LabError(f"--port-base {base}: its ports do not fit between {PORT_MIN} and {PORT_MAX}")
+        raise LabError(words("ports_do_not_fit", base, PORT_MIN, PORT_MAX))
     ports = Ports(base, base + 1, base + 2, base + 3, *rtp)
     _must_be_free(ports.sip, socket.SOCK_DGRAM)
     for port in (ports.ari, ports.agi, ports.http):
@@ -87,7 +88,7 @@ def ports_of(options: LabOptions) -> Ports:
 def _range(text: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     if not (dash and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
-        raise LabError(f"--rtp-range {text}: wants FIRST-LAST, as in 20000-29999")
+        raise LabError(words("rtp_range", text))
     return int(first), int(last)
 
 
@@ -98,7 +99,7 @@ def _must_be_free(port: int, kind: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError:
-            raise LabError(f"port {port} is taken (another lab?): choose another --port-base") from None
+            raise LabError(words("port_taken", port)) from None
 
 
 @dataclass
@@ -152,9 +153,9 @@ class Lab:
             if demo:
                 await shown.run()
             say("")
-            for line in guide(shown, self.guest, http=self.url, directory=str(self.options.directory)):
+            for line in guide(shown, self.guest, self.url, self.options.directory, self._logs()):
                 say(line)
-            say("\nThe lab is up; Ctrl-C ends it.")
+            say(words("up"))
             await asyncio.Event().wait()
         finally:
             await shown.close()
@@ -165,6 +166,10 @@ class Lab:
             if name in self.children:
                 await self.children[name].stop()
         (self.directory / "lab.json").unlink(missing_ok=True)
+
+    def _logs(self) -> tuple[Path, Path]:
+        messages = self.places.messages.relative_to(self.directory.resolve())
+        return self.options.directory / "daemon.log", self.options.directory / messages
 
     def publish(self) -> None:
         """Write `lab.json`, once everything is ready and again whenever a child has another pid."""
@@ -188,9 +193,10 @@ class Lab:
         await child.start()
         deadline = asyncio.get_running_loop().time() + READY_S
         while not await asyncio.to_thread(ready):
-            late = asyncio.get_running_loop().time() > deadline
-            if late or child.deaths:
-                raise LabError(f"{name} {'is not ready after 60 s' if late else 'does not start'}:\n{child.tail()}")
+            if child.deaths:
+                raise LabError(words("does_not_start", name, child.tail()))
+            if asyncio.get_running_loop().time() > deadline:
+                raise LabError(words("not_ready", name, READY_S, child.tail()))
             await asyncio.sleep(POLL_S)
 
     def _asterisk_answers(self) -> bool:

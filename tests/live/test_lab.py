@@ -135,16 +135,16 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_demonstration_tells_the_story_of_both_calls(shown: str) -> None:
     for word in ("Story of the inbound call", "CallQueued", "CallOffered", "CallAnswered", "rests until"):
-        assert word in shown
+        assert word in shown, shown
     for word in ("Story of the outbound call", "OutboundPicked", "ReplyTrunks", "ANSWER"):
-        assert word in shown
+        assert word in shown, shown
     assert "left out" not in shown
     assert "CommandFailed" not in shown
 
 
 def test_it_says_where_to_look_and_how_to_dial_in(shown: str) -> None:
     for word in ("lab.json", "/metrics", "user customer, password ", "dial a hotline: +842473001001", "*40"):
-        assert word in shown
+        assert word in shown, shown
 
 
 def test_a_lab_on_taken_ports_is_refused_in_one_line(lab: Lab, tmp_path: Path) -> None:
