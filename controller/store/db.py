@@ -58,10 +58,10 @@ class Database:
         self.engine = _engine(self.url, sqlite=self.sqlite)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self, limit_s: float = QUERY_LIMIT_S) -> AsyncIterator[AsyncConnection]:
         """Run a transaction that only reads; LedgerError when the database fails or is silent."""
         with self.errors():
-            async with asyncio.timeout(QUERY_LIMIT_S), self.engine.begin() as connection:
+            async with asyncio.timeout(limit_s), self.engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager

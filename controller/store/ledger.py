@@ -33,7 +33,10 @@ from controller.store.tables import LIVE_SCHEMA, facts, live, live_quarantine
 
 COMMIT_LIMIT_S: Final = 3.0
 """The longest a commit keeps its caller: a little more than SQLite waits for another writer."""
+TURN_LIMIT_S: Final = 0.002
+"""What each turn adds to that: ten thousand of them, owed after a long outage, take seconds by themselves."""
 LOAD_LIMIT_S: Final = 4.5
+"""The longest a start waits for the rows it begins from."""
 REASON_MAX: Final = 200
 _ENTITIES: Final[tuple[type, ...]] = get_args(Entity)
 
@@ -60,46 +63,21 @@ class SqlLedger:
         self._clock = clock
         self._parse = parse
         holder = secrets.token_hex(8)
-        self._writer = (
-            SqliteWriter(database, holder) if database.sqlite else PostgresWriter(database, holder, COMMIT_LIMIT_S)
-        )
+        self._writer = SqliteWriter(database, holder) if database.sqlite else PostgresWriter(database, holder)
         self._pending: asyncio.Future[None] | None = None
 
     async def commit(self, turns: Sequence[Turn]) -> None:
         """Write these turns; LedgerError when it failed, or when the database is silent and the outcome unknown."""
+        limit_s = COMMIT_LIMIT_S + len(turns) * TURN_LIMIT_S
         if self._pending is not None:
-            await self._wait(self._pending)
-        self._pending = pending = self._writer.write(tuple(turns))
-        await self._wait(pending)
+            await self._wait(self._pending, limit_s)
+        self._pending = pending = self._writer.write(tuple(turns), limit_s)
+        await self._wait(pending, limit_s)
         pending.result()
 
     async def load(self) -> Loaded:
         """Read everything a start needs; rows that cannot be read are set aside and named."""
-        with self._database.errors():
-            async with asyncio.timeout(LOAD_LIMIT_S):
-                return await self._load()
-
-    async def close(self) -> None:
-        """Let the last commit end, then close its connection (not the database's pool)."""
-        with suppress(LedgerError):
-            if self._pending is not None:
-                await self._wait(self._pending)
-        await self._writer.close()
-
-    async def _wait(self, pending: asyncio.Future[None]) -> None:
-        """Wait for a commit to end, well or not. It goes on when we give up, or are cancelled, before it ends."""
-        if pending.done():
-            return
-        try:
-            await asyncio.wait((pending,), timeout=COMMIT_LIMIT_S)
-        finally:
-            if not pending.done():
-                pending.add_done_callback(_forget)
-        if not pending.done():
-            raise LedgerError(f"{self._database.name}: no answer in time")
-
-    async def _load(self) -> Loaded:
-        async with self._database.reading() as connection:
+        async with self._database.reading(LOAD_LIMIT_S) as connection:
             if not schema.is_current(await connection.run_sync(schema.revision)):
                 raise LedgerError(f"{self._database.name} is not up to date: run `tongdai migrate`")
             stored = await latest(connection)
@@ -117,6 +95,25 @@ class SqlLedger:
             boot=next((row.boot for row in entities if isinstance(row, Pbx)), ""),
             quarantined=tuple(str(found) for found in unread),
         )
+
+    async def close(self) -> None:
+        """Let the last commit end, then close its connection (not the database's pool)."""
+        with suppress(LedgerError):
+            if self._pending is not None:
+                await self._wait(self._pending, COMMIT_LIMIT_S)
+        await self._writer.close()
+
+    async def _wait(self, pending: asyncio.Future[None], limit_s: float) -> None:
+        """Wait for a commit to end, well or not. It goes on when we give up, or are cancelled, before it ends."""
+        if pending.done():
+            return
+        try:
+            await asyncio.wait((pending,), timeout=limit_s)
+        finally:
+            if not pending.done():
+                pending.add_done_callback(_forget)
+        if not pending.done():
+            raise LedgerError(f"{self._database.name}: no answer in time")
 
     async def _quarantine(self, unread: Sequence[_Unread]) -> None:
         """Move rows out of the way of the next start, where a person can look at them."""

@@ -19,6 +19,9 @@ from controller.store.db import CONNECT_LIMIT_S, DRIVER_ERRORS, Database, reason
 from controller.store.statements import POSTGRESQL, compiled
 from controller.store.turns import Batch, batch_of, scrubbed
 
+CUT_GRACE_S: Final = 0.05
+"""asyncpg that sends many rows is deaf to being cancelled before its connection is cut, and to the cut alone: so first
+the one, then the other."""
 _CUT: Final = (
     *(asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError),
     *(asyncpg.InterfaceError, asyncpg.InternalClientError, OSError),
@@ -27,38 +30,47 @@ _CUT: Final = (
 
 
 class PostgresWriter:
-    """Writes turns in one transaction each, in `limit_s` at the longest; `holder` is the name we lead under."""
+    """Writes turns in one transaction each; `holder` is the name we lead under."""
 
-    def __init__(self, database: Database, holder: str, limit_s: float) -> None:
+    def __init__(self, database: Database, holder: str) -> None:
         _, self._address = database.url.get_dialect()().create_connect_args(database.url)
         self._name = database.name
         self._holder = holder
-        self._limit_s = limit_s
         self._sql = compiled(POSTGRESQL)
         self._number = 0
         self._leading = False
         self._one = asyncio.Lock()
         self._connection: asyncpg.Connection | None = None
 
-    def write(self, turns: Sequence[Turn]) -> asyncio.Future[None]:
+    def write(self, turns: Sequence[Turn], limit_s: float) -> asyncio.Future[None]:
         """Begin to write; the outcome is LedgerError, LeadLostError or done. Nothing is written by halves."""
-        return asyncio.ensure_future(self._write(turns))
+        return asyncio.ensure_future(self._write(turns, limit_s))
 
     async def close(self) -> None:
         """Close the connection."""
+        self._cut()
+
+    def _cut(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
 
-    async def _write(self, turns: Sequence[Turn]) -> None:
+    async def _write(self, turns: Sequence[Turn], limit_s: float) -> None:
         batch = batch_of(turns)
-        try:
-            async with asyncio.timeout(self._limit_s), self._one:
-                await self._persist(batch)
-        except DRIVER_ERRORS as error:
-            raise LedgerError(f"{self._name}: {reason_of(error)}") from error
+        async with self._one:
+            loop = asyncio.get_running_loop()
+            ends_at_s = loop.time() + limit_s
+            late = loop.call_at(ends_at_s, self._cut)
+            try:
+                async with asyncio.timeout_at(ends_at_s + CUT_GRACE_S):
+                    await self._persist(batch, ends_at_s)
+            except DRIVER_ERRORS as error:
+                reason = "no answer in time" if self._is_late(ends_at_s) else reason_of(error)
+                raise LedgerError(f"{self._name}: {reason}") from error
+            finally:
+                late.cancel()
 
-    async def _persist(self, batch: Batch) -> None:
+    async def _persist(self, batch: Batch, ends_at_s: float) -> None:
         """Write a batch; a connection that died while nobody used it costs a second try, not an error."""
         used_before = self._connection is not None
         try:
@@ -66,23 +78,29 @@ class PostgresWriter:
         except (UnicodeEncodeError, asyncpg.DataError):
             await self._transaction(scrubbed(batch))
         except _CUT:
-            if not used_before:
+            if not used_before or self._is_late(ends_at_s):
                 raise
             await self._transaction(batch)
+
+    @staticmethod
+    def _is_late(ends_at_s: float) -> bool:
+        return asyncio.get_running_loop().time() >= ends_at_s
 
     async def _transaction(self, batch: Batch) -> None:
         connection = self._connection or await self._open()
         self._number += 1
+        # Not `connection.transaction()`: its way out asks the server for a ROLLBACK, and a silent server never answers.
         try:
-            async with connection.transaction():
-                await self._lead(connection, self._number)
-                for name, rows in batch.items():
-                    if len(rows) == 1:
-                        await connection.execute(self._sql[name], *rows[0])
-                    else:
-                        await connection.executemany(self._sql[name], rows)
+            await connection.execute("BEGIN")
+            await self._lead(connection, self._number)
+            for name, rows in batch.items():
+                if len(rows) == 1:
+                    await connection.execute(self._sql[name], *rows[0])
+                else:
+                    await connection.executemany(self._sql[name], rows)
+            await connection.execute("COMMIT")
         except BaseException:
-            await self.close()
+            self._cut()
             raise
         self._leading = True
 

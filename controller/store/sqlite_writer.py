@@ -38,8 +38,11 @@ class SqliteWriter:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def write(self, turns: Sequence[Turn]) -> asyncio.Future[None]:
-        """Begin to write; the outcome is LedgerError, LeadLostError or done. Nothing is written by halves."""
+    def write(self, turns: Sequence[Turn], limit_s: float) -> asyncio.Future[None]:  # noqa: ARG002 - see below
+        """Begin to write; the outcome is LedgerError, LeadLostError or done. Nothing is written by halves.
+
+        A thread cannot be stopped: the limit is PostgreSQL's, here SQLite's own wait for the lock is the end.
+        """
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
             self._thread.start()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from controller.store.db import Database, migrate
-from tests.store.postgres import Server, running
+from tests.store.postgres import Server, quick_folder, running
 
 NOW_MS = 1_700_000_000_000
 
@@ -64,30 +66,44 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def empty_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database with nothing in it."""
-    if backend == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'books.db'}"
-    server: Server = request.getfixturevalue("server")
+def folder() -> Iterator[Path]:
+    """A folder for database files, in memory where there is room."""
+    with tempfile.TemporaryDirectory(prefix="td-store-", dir=quick_folder()) as found:
+        yield Path(found)
+
+
+@contextmanager
+def _made(server: Server, template: str) -> Iterator[str]:
+    """A database of its own for one test."""
     name = next(_names)
-    asyncio.run(_say(server, f"CREATE DATABASE {name}"))
-    return server.url(name)
+    asyncio.run(_say(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield server.url(name)
+    asyncio.run(_say(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
-def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+def empty_url(backend: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """A database with nothing in it."""
+    if backend == "sqlite":
+        yield f"sqlite+aiosqlite:///{folder / 'empty.db'}"
+        return
+    with _made(request.getfixturevalue("server"), "template0") as found:
+        yield found
+
+
+@pytest.fixture
+def sqlite_url(migrated_file: Path, folder: Path) -> str:
     """A SQLite file with our tables in it."""
-    path = tmp_path / "books.db"
+    path = folder / "books.db"
     shutil.copy(migrated_file, path)
     return f"sqlite+aiosqlite:///{path}"
 
 
 @pytest.fixture
-def postgresql_url(server: Server) -> str:
+def postgresql_url(server: Server) -> Iterator[str]:
     """A database of the PostgreSQL server with our tables in it."""
-    name = next(_names)
-    asyncio.run(_say(server, f"CREATE DATABASE {name} TEMPLATE migrated"))
-    return server.url(name)
+    with _made(server, "migrated") as found:
+        yield found
 
 
 @pytest.fixture

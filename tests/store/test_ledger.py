@@ -92,11 +92,23 @@ async def test_what_no_database_takes_does_not_keep_the_rest_out(
 
 async def test_ten_thousand_owed_turns_are_one_commit(database: Database, ledger: SqlLedger) -> None:
     owed = [turn(said(n, offered(f"1700000000.1.a{n}")), changes=put(a_call(legs=n))) for n in range(1, 10_001)]
-    began = time.monotonic()
     await ledger.commit(owed)
-    assert time.monotonic() - began < ledger_module.COMMIT_LIMIT_S
     assert (await ledger.load()).entities == (a_call(legs=10_000),)
     assert (await ledger.load()).last_seq == 10_000
+
+
+async def test_what_takes_long_by_itself_is_given_its_time(
+    database: Database, ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ledger.commit([turn(said(1, offered()))])
+    monkeypatch.setattr(ledger_module, "COMMIT_LIMIT_S", 0.0)
+    owed = [turn(said(n, offered(f"1700000000.1.a{n}")), changes=put(a_call(legs=n))) for n in range(1, 5_001)]
+    monkeypatch.setattr(ledger_module, "TURN_LIMIT_S", 0.00001)
+    with pytest.raises(LedgerError, match="no answer in time"):
+        await ledger.commit(owed)
+    monkeypatch.setattr(ledger_module, "TURN_LIMIT_S", 0.01)
+    await ledger.commit(owed)
+    assert len(await _all(database, "facts")) == 5_000
 
 
 async def test_a_cancelled_commit_goes_on_and_the_next_one_stands_behind_it(
@@ -158,9 +170,7 @@ async def test_a_lock_is_told_in_time_and_nothing_is_lost(on_sqlite: tuple[Datab
     assert time.monotonic() - began < ledger_module.COMMIT_LIMIT_S
     assert (await ledger.load()).last_seq == 1
     lock.release()
-    began = time.monotonic()
     await ledger.commit(owed)
-    assert time.monotonic() - began < 0.5
     assert (await ledger.load()).entities == (an_agent(),)
 
 
@@ -267,7 +277,7 @@ async def test_a_silent_server_is_told_in_time_and_nothing_is_lost(
 ) -> None:
     database, ledger = on_postgresql
     await ledger.commit([turn(said(1, offered()), changes=put(an_agent(reason="first")))])
-    monkeypatch.setattr(ledger._writer, "_limit_s", 0.5)
+    monkeypatch.setattr(ledger_module, "COMMIT_LIMIT_S", 0.5)
     pid = await _backend(database)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -286,12 +296,12 @@ async def test_a_silent_server_is_told_in_time_and_nothing_is_lost(
 
 async def test_a_commit_that_arrives_late_is_void(on_postgresql: tuple[Database, SqlLedger]) -> None:
     database, ledger = on_postgresql
-    early, late = (PostgresWriter(database, "me", 2.0) for _ in range(2))
+    early, late = (PostgresWriter(database, "me") for _ in range(2))
     early._number = 5
-    await early.write([turn(changes=put(an_agent(reason="sixth")))])
+    await early.write([turn(changes=put(an_agent(reason="sixth")))], 5.0)
     late._number = 3
     with pytest.raises(LeadLostError):
-        await late.write([turn(changes=put(an_agent(reason="fourth")))])
+        await late.write([turn(changes=put(an_agent(reason="fourth")))], 5.0)
     assert (await ledger.load()).entities == (an_agent(reason="sixth"),)
     await early.close()
     await late.close()
@@ -310,7 +320,7 @@ def _deep(levels: int) -> str:
         ("call", "1.9", 1, '{"type":"Call","id":"1.9",', "Expecting"),
         ("call", "1.9", 1, "", "Expecting"),
         ("call", "1.9", 1, "null", "not a JSON object"),
-        ("call", "1.9", 1, _deep(100_000), "recursion"),
+        ("call", "1.9", 1, _deep(100_000), "nested beyond reason"),
         ("call", "1.9", 2, codec.dumps(a_call("1.9")), "newer program (schema 2)"),
         ("call", "1.9", 1, '{"type":"Spaceship","id":"1.9"}', "unknown type"),
         ("call", "1.9", 1, codec.dumps(a_call("1.9"))[:-1] + ',"warp":9}', "unknown key"),
@@ -373,10 +383,8 @@ async def test_a_setup_nobody_can_read_is_one_line(database: Database, clock: St
     assert "\n" not in str(caught.value)
 
 
-async def test_ten_thousand_agents_load_within_the_time_of_a_start(database: Database, ledger: SqlLedger) -> None:
+async def test_ten_thousand_agents_load_within_the_limit_of_a_start(database: Database, ledger: SqlLedger) -> None:
     await ledger.commit([turn(changes=put(*(an_agent(f"agent{n}") for n in range(10_000))))])
-    began = time.monotonic()
     loaded = await ledger.load()
-    assert time.monotonic() - began < 3
     assert len(loaded.entities) == 10_000
     assert replace(an_agent(), name="agent9999") in loaded.entities
