@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 
 from controller import __version__, cli_ask, cli_replay, cli_setup, cli_token
 from controller.cli_client import REFUSALS, RefusedError
-from controller.cli_options import Config, complain, say, settings_of
+from controller.cli_options import Config, Lab, complain, say, settings_of
 from controller.cli_words import words
 from controller.errors import LeadLostError, SetupError, StaleSetupError, TongdaiError
 
@@ -142,11 +142,11 @@ def lab(
 
 
 @app.command()
-def check(config: Config = None) -> None:
+def check(config: Config = None, lab: Lab = None) -> None:
     """Look at everything a call depends on, one line each. Exit 1 when a call would suffer."""
     from controller.lab.check import run_check  # noqa: PLC0415 - only this verb asks Asterisk from outside
 
-    raise typer.Exit(asyncio.run(run_check(settings_of(config), say)))
+    raise typer.Exit(asyncio.run(run_check(settings_of(config, lab), say)))
 
 
 @app.command()

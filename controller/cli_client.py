@@ -82,18 +82,19 @@ def path_of(*parts: str) -> str:
 
 
 def find(settings: Settings, token: str | None, lab: Path | None) -> Client | None:
-    """Find the daemon of these settings or of a lab; None when there is no token to show it."""
+    """Find the daemon of these settings; None when there is no token to show it. A lab has a token of its own."""
     if lab is not None:
-        return _of_lab(lab, token)
+        token = token or lab_facts(lab)["admin_token"]
     token = token or os.environ.get("TONGDAI_TOKEN") or ""
     return Client(f"http://{settings.http.bind}", token) if token else None
 
 
-def _of_lab(lab: Path, token: str | None) -> Client:
+def lab_facts(lab: Path) -> dict[str, str]:
+    """Read what a running lab tells in `lab.json`; TongdaiError when no lab is up there."""
     path = lab / "lab.json"
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        return Client(str(facts["http"]).rstrip("/"), token or str(facts["admin_token"]))
+        return {"http": facts["http"], "admin_token": facts["admin_token"], **facts}
     except (OSError, ValueError, KeyError, TypeError):
         raise TongdaiError(words("no_lab", path)) from None
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from controller.cli_client import Client, find
+from controller.cli_client import Client, find, lab_facts
 from controller.cli_story import plain
 from controller.cli_words import words
 from controller.errors import TongdaiError
@@ -27,14 +27,25 @@ Lab = Annotated[Path | None, typer.Option("--lab", help="Directory of a running 
 AsJson = Annotated[bool, typer.Option("--json", help="Print what the API answers, for programs.")]
 
 
-def settings_of(config: Path | None) -> Settings:
-    """Read the process settings."""
-    return load(config)
+def settings_of(config: Path | None, lab: Path | None = None) -> Settings:
+    """Read the process settings; those of a lab are the ones it gave its daemon."""
+    if lab is None:
+        return load(config)
+    facts = lab_facts(lab)
+    told = {
+        "TONGDAI_DATABASE__URL": f"sqlite+aiosqlite:///{lab.resolve() / 'tongdai.db'}",
+        "TONGDAI_HTTP__BIND": facts["http"].rstrip("/").partition("://")[2],
+        "TONGDAI_ARI__URL": facts.get("ari"),
+        "TONGDAI_ARI__USER": facts.get("ari_user"),
+        "TONGDAI_ARI__PASSWORD": facts.get("ari_password"),
+        "TONGDAI_AGI__BIND": facts.get("agi"),
+    }
+    return load(environ={name: value for name, value in told.items() if value is not None})
 
 
 def client_of(config: Path | None, token: str | None, lab: Path | None) -> Client:
     """Find the daemon to ask; TongdaiError when there is no token to show it."""
-    client = find(settings_of(config), token, lab)
+    client = find(settings_of(config, lab), token, lab)
     if client is None:
         raise TongdaiError(words("no_token"))
     return client

@@ -59,7 +59,7 @@ def apply(
     """Check a setup, show what would change, and put it in force; import tables of numbers."""
     if file is None and ported is None and blocked is None:
         raise TongdaiError(words("nothing_to_apply"))
-    settings = settings_of(config)
+    settings = settings_of(config, lab)
     if file is not None:
         _apply_setup(file, settings, find(settings, token, lab), dry_run=dry_run, yes=yes, must_ask=lab is not None)
     if dry_run:
@@ -77,7 +77,7 @@ def export(
     lab: Lab = None,
 ) -> None:
     """Print the setup in force, as it was put in. It holds the passwords of phones."""
-    settings = settings_of(config)
+    settings = settings_of(config, lab)
     found = read_in_force(settings, find(settings, token, lab), must_ask=lab is not None)
     if out is None:
         typer.echo(found.text, nl=not found.text.endswith("\n"))

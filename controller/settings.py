@@ -109,17 +109,20 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Asterisk:
-    """`generated_dir`: where rendered files go on a change of setup, empty for never. `sounds_dir`: greeting files."""
+    """`generated_dir`: where rendered files go on a change of setup, empty for never.
+
+    `sounds_dir` holds the greetings, one folder a language; empty: `sounds` in the data directory Asterisk names.
+    """
 
     generated_dir: str = ""
-    sounds_dir: str = "/usr/share/asterisk/sounds"
+    sounds_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Where Asterisk keeps ARI recordings (its `astspooldir` plus `/recording`); it must exist and be writable."""
+    """Where Asterisk keeps recordings; empty: `recording` in the spool directory Asterisk names."""
 
-    dir: str = "/var/spool/asterisk/recording"
+    dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from controller.core.setup import Menu, Queue, Setup, Way, WayKind
-from controller.lab import check
+from controller.lab import check, check_asterisk
 from tests.web.house import SETUP
 
 pytestmark = pytest.mark.web
@@ -25,9 +25,9 @@ class FakeAri:
 
     def __init__(self):
         self.version = "22.10.1"
-        self.modules = [{"name": f"{name}.so", "status": "Running"} for name in check.MODULES]
-        self.contexts = set(check.CONTEXTS)
-        self.knows_dialplan = True
+        self.modules = [{"name": f"{name}.so", "status": "Running"} for name in check_asterisk.MODULES]
+        self.variables = {"TD_APP": "tongdai", "TD_AGI": "", "ASTDATADIR": "/nowhere", "ASTSPOOLDIR": "/nowhere"}
+        self.contexts = {"viettel-1": "tongdai-inbound", "an": "tongdai-outbound", "binh": "tongdai-outbound"}
         self.apps = {"tongdai"}
         self.endpoints = {"viettel-1": "online", "an": "offline", "binh": "unknown"}
         self.ready = (200, {"ready": True})
@@ -64,9 +64,11 @@ class FakeAri:
         if path.startswith("applications/"):
             return (200, {}) if path.partition("/")[2] in self.apps else (404, {})
         if path == "asterisk/variable":
-            asked = parse_qs(parts.query)["variable"][0]
-            context = asked.removeprefix("DIALPLAN_EXISTS(").removesuffix(")")
-            return (200, {"value": "1" if context in self.contexts else "0"}) if self.knows_dialplan else (500, {})
+            name = parse_qs(parts.query)["variable"][0]
+            return (200, {"value": self.variables[name]}) if name in self.variables else (404, {})
+        if path.startswith("asterisk/config/dynamic/res_pjsip/endpoint/"):
+            context = self.contexts[path.rpartition("/")[2]]
+            return 200, [{"attribute": "allow", "value": "all"}, {"attribute": "context", "value": context}]
         rows = [{"technology": "PJSIP", "resource": name, "state": state} for name, state in self.endpoints.items()]
         return 200, rows
 
@@ -94,15 +96,15 @@ def look(run, environ, ari, agi, tmp_path):
     """A machine on which everything is as it should be."""
     setup = tmp_path / "setup.toml"
     setup.write_text(SETUP, encoding="utf-8")
-    sounds, spool = tmp_path / "sounds" / "vi", tmp_path / "spool"
+    sounds = tmp_path / "sounds" / "vi"
     sounds.mkdir(parents=True)
-    spool.mkdir()
+    (tmp_path / "spool" / "recording").mkdir(parents=True)
     (sounds / "welcome.wav").touch()
     for name, value in {
         "ARI__URL": f"http://{ari.address}", "ARI__PASSWORD": PASSWORD, "AGI__BIND": agi, "HTTP__BIND": ari.address,
-        "ASTERISK__SOUNDS_DIR": str(tmp_path / "sounds"), "RECORDING__DIR": str(spool),
     }.items():  # fmt: skip
         environ.setenv(f"TONGDAI_{name}", value)
+    ari.variables |= {"TD_AGI": f"agi://{agi}", "ASTDATADIR": str(tmp_path), "ASTSPOOLDIR": str(tmp_path / "spool")}
     environ.setattr(socket, "gethostname", lambda: "localhost")
     environ.setenv("TONGDAI_HTTP__BIND", "127.0.0.1:9")
     assert run("apply", setup, "--yes").code == 0
@@ -133,7 +135,11 @@ def test_a_machine_that_is_fine_has_a_line_for_every_part(look):
         (lambda ari: ari.modules.pop(), "modules", "res_stasis_recording"),
         (lambda ari: ari.modules[0].update(status="Not Running"), "modules", "app_dial"),
         (lambda ari: ari.apps.clear(), "application", "no daemon is connected"),
-        (lambda ari: ari.contexts.discard("tongdai-emergency"), "dialplan", "tongdai-emergency"),
+        (lambda ari: ari.variables.pop("TD_AGI"), "dialplan", "are not included"),
+        (lambda ari: ari.variables.update(TD_AGI="agi://127.0.0.1:1"), "dialplan", "agents cannot call out"),
+        (lambda ari: ari.variables.update(TD_APP="other"), "dialplan", "every caller gets the fallback"),
+        (lambda ari: ari.variables.update(ASTDATADIR="/elsewhere"), "greeting", "welcome: no such file"),
+        (lambda ari: ari.variables.update(ASTSPOOLDIR="/elsewhere"), "recording", "does not exist"),
         (lambda ari: ari.endpoints.pop("viettel-1"), "trunk", "no endpoint"),
         (lambda ari: ari.endpoints.update({"viettel-1": "offline"}), "trunk", "viettel-1: offline"),
         (lambda ari: ari.endpoints.pop("an"), "phones", "no endpoint for an"),
@@ -152,7 +158,8 @@ def test_what_would_hurt_a_call_is_told_and_ends_with_1(look, ari, spoil, part, 
     ("spoil", "part"),
     [
         (lambda ari: setattr(ari, "version", "22.6.0"), "asterisk"),
-        (lambda ari: setattr(ari, "knows_dialplan", False), "dialplan"),
+        (lambda ari: ari.contexts.update({"viettel-1": "from-trunk"}), "context"),
+        (lambda ari: ari.contexts.update({"an": "from-internal"}), "context"),
     ],
 )
 def test_what_is_not_as_it_should_be_but_hurts_no_call_is_a_warning(look, ari, spoil, part):
@@ -177,6 +184,21 @@ def test_what_does_not_answer_is_a_line_and_not_an_end(look, environ, name, valu
     told = look()
     assert (told.code, words(told)[part]) == (1, "FAIL")
     assert "host name" in words(told)
+
+
+def test_a_lab_says_itself_where_its_parts_are(look, run, environ, ari, agi, tmp_path):
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    (tmp_path / "books.db").rename(lab / "tongdai.db")
+    facts = {
+        "http": f"http://{ari.address}", "ari": f"http://{ari.address}", "ari_user": USER, "ari_password": PASSWORD,
+        "agi": agi, "admin_token": "td_x",
+    }  # fmt: skip
+    (lab / "lab.json").write_text(json.dumps(facts))
+    for name in ("ARI__URL", "ARI__PASSWORD", "AGI__BIND", "HTTP__BIND", "DATABASE__URL"):
+        environ.delenv(f"TONGDAI_{name}")
+    told = run("check", "--lab", lab)
+    assert (told.code, set(words(told).values())) == (0, {"ok"}), told.out
 
 
 def test_a_name_that_does_not_resolve_is_told(look, environ):
