@@ -176,3 +176,35 @@ def variables(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
             elif text[at] in "}]" and stack:
                 stack.pop()
             at += 1
+
+
+def reachable(plan: Dialplan, entry: str) -> list[str]:
+    """Contexts a call can get to from those whose name contains `entry`: by include, Goto and Gosub."""
+    found = [name for name in plan.contexts if entry in name]
+    for name in found:
+        context = plan.contexts.get(name)
+        for target in targets(context) if context else ():
+            if target not in found:
+                found.append(target)
+    return found
+
+
+def targets(context: Context) -> Iterator[str]:
+    """Contexts one context leads to: its includes, and where its steps jump."""
+    yield from context.includes
+    for step in context.steps:
+        yield from _jumps(step)
+
+
+def _jumps(step: Step) -> Iterator[str]:
+    """Contexts one step can jump to."""
+    if step.app in {"Goto", "Gosub"}:
+        places = [step.args]
+    elif step.app in {"GotoIf", "GosubIf", "GotoIfTime"}:
+        places = re.split(r"[?:](?![^$]*[})\]]$)", re.sub(r"^\$\[.*\](?=\?)", "", step.args))
+    else:
+        return
+    for place in places:
+        parts = re.sub(r"\$\{.*\}", "", place).split(",")
+        if len(parts) > 2:  # noqa: PLR2004 - context, extension, priority
+            yield parts[0].strip("? ")

@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from controller.lab.dialplan_text import Context, Dialplan, Step, arguments, inner, parse, variables
+from controller.lab.dialplan_text import (
+    Context,
+    Dialplan,
+    Step,
+    arguments,
+    inner,
+    parse,
+    reachable,
+    targets,
+    variables,
+)
 
 _PROGRAMS: Final = (
     "system trysystem mixmonitor monitor originate eagi deadagi externalivr exec tryexec dumpchan forkcdr"
@@ -109,37 +119,6 @@ def channels(plan: Dialplan) -> Iterator[Finding]:
             yield Finding(step.line, "dial-options", "Dial without a time limit")
 
 
-def reachable(plan: Dialplan, entry: str) -> list[str]:
-    """Contexts a call can get to from those whose name contains `entry`: by include, Goto and Gosub."""
-    found = [name for name in plan.contexts if entry in name]
-    for name in found:
-        context = plan.contexts.get(name)
-        for target in _targets(context) if context else ():
-            if target not in found:
-                found.append(target)
-    return found
-
-
-def _targets(context: Context) -> Iterator[str]:
-    yield from context.includes
-    for step in context.steps:
-        yield from _jumps(step)
-
-
-def _jumps(step: Step) -> Iterator[str]:
-    """Contexts one step can jump to."""
-    if step.app in {"Goto", "Gosub"}:
-        places = [step.args]
-    elif step.app in {"GotoIf", "GosubIf", "GotoIfTime"}:
-        places = re.split(r"[?:](?![^$]*[})\]]$)", re.sub(r"^\$\[.*\](?=\?)", "", step.args))
-    else:
-        return
-    for place in places:
-        parts = re.sub(r"\$\{.*\}", "", place).split(",")
-        if len(parts) > 2:  # noqa: PLR2004 - context, extension, priority
-            yield parts[0].strip("? ")
-
-
 def inbound(plan: Dialplan) -> Iterator[Finding]:
     """A caller reaches exact numbers, and nothing that dials for agents."""
     names = reachable(plan, "inbound")
@@ -150,7 +129,7 @@ def inbound(plan: Dialplan) -> Iterator[Finding]:
                 yield Finding(step.line, "open-pattern", f"{step.exten} in a context of callers")
             if step.exten == "i":
                 yield Finding(step.line, "open-pattern", "an extension for every wrong number in a context of callers")
-        for target in _targets(context) if context else ():
+        for target in targets(context) if context else ():
             if "outbound" in target or "emergency" in target:
                 yield Finding(context.line if context else 0, "toll", f"callers get from {name} to {target}")
 
@@ -249,12 +228,12 @@ RULES: Final[tuple[Callable[[Dialplan], Iterator[Finding]], ...]] = (
 )
 
 
-def unknown_targets(text: str) -> list[Finding]:
+def unknowntargets(text: str) -> list[Finding]:
     """Includes and jumps to contexts that are nowhere: for a dialplan that is whole."""
     plan = parse(text)
     return [
         Finding(context.line, "unknown", f"{context.name} leads to {target}, which is nowhere")
         for context in plan.contexts.values()
-        for target in _targets(context)
+        for target in targets(context)
         if target not in plan.contexts
     ]

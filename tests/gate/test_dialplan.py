@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from controller.core.setup import AgentSetup, Fallback, Group, Hotline, Phone, Queue, QueueGroup, Setup, Trunk
-from controller.lab.dialplan_text import balanced, parse, variables
-from controller.lab.lint import lint, reachable, unknown_targets
+from controller.lab.dialplan_text import balanced, parse, reachable, variables
+from controller.lab.lint import lint, unknown_targets
 from controller.lab.render import RenderOptions, render_asterisk
 from tests.gate.repository import ROOT
 
