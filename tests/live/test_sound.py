@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import wave
 
 import pytest
 
@@ -27,19 +27,20 @@ SETUP = whole(
 STRANGE_HZ = 3100  # nobody's tone: what noise there is shows here
 
 
-async def _file(lab: Lab, name: str) -> Path:
-    """The finished recording of this name."""
+async def _samples(lab: Lab, name: str) -> tuple[list[int], int]:
+    """What the recording of this name holds, once Asterisk has closed it."""
 
-    async def found() -> Path | None:
-        return next(
-            iter(sorted(lab.directory.rglob(f"{name}.wav")) or sorted(lab.directory.rglob(f"*{name}*.wav"))), None
-        )
+    async def found() -> tuple[list[int], int] | None:
+        try:
+            return tone.read_wav(lab.directory / "asterisk/spool/recording" / f"{name}.wav")
+        except (FileNotFoundError, EOFError, wave.Error):
+            return None
 
     return await until(found, f"a recording {name}")
 
 
-def _levels(path: Path, *hz: int) -> list[float]:
-    samples, rate = tone.read_wav(path)
+def _levels(recorded: tuple[list[int], int], *hz: int) -> list[float]:
+    samples, rate = recorded
     return [tone.power_at(samples, one, rate) for one in hz]
 
 
@@ -54,11 +55,11 @@ async def test_both_legs_are_in_the_talk_and_in_the_recording(floor: Floor) -> N
     ended = await floor.ended()
     assert ended["recording"]
     customer, agent, nobody = _levels(
-        await _file(floor.lab, ended["recording"]), CUSTOMER_HZ, agent_hz("a1"), STRANGE_HZ
+        await _samples(floor.lab, ended["recording"]), CUSTOMER_HZ, agent_hz("a1"), STRANGE_HZ
     )
     assert min(customer, agent) > SPEECH
     assert nobody < SPEECH / 5
-    samples, rate = tone.read_wav(await _file(floor.lab, ended["recording"]))
+    samples, rate = await _samples(floor.lab, ended["recording"])
     assert 1.0 <= len(samples) / rate <= 4.0, "about as long as the talk"
     assert row["id"] == ended["id"]
 
@@ -110,5 +111,5 @@ async def test_an_outbound_call_is_recorded_both_ways(floor: Floor) -> None:
 
     row = await until(ended, "the outbound call in the history")
     assert row["recording"]
-    callee, agent = _levels(await _file(floor.lab, row["recording"]), CARRIER_HZ, agent_hz("a1"))
+    callee, agent = _levels(await _samples(floor.lab, row["recording"]), CARRIER_HZ, agent_hz("a1"))
     assert min(callee, agent) > SPEECH
