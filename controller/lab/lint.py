@@ -228,7 +228,7 @@ RULES: Final[tuple[Callable[[Dialplan], Iterator[Finding]], ...]] = (
 )
 
 
-def unknowntargets(text: str) -> list[Finding]:
+def unknown_targets(text: str) -> list[Finding]:
     """Includes and jumps to contexts that are nowhere: for a dialplan that is whole."""
     plan = parse(text)
     return [
