@@ -7,11 +7,12 @@ somebody collects, so that a step pays nothing for it. Facts are counted by foll
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter as Tally
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -251,12 +252,20 @@ class Metrics:
             buckets=SECONDS_SLOW,
             registry=self.registry,
         )
+        self._ping = Gauge(
+            "tongdai_ari_ping_seconds", "Round trip of the last ping to Asterisk.", registry=self.registry
+        )
+        self._ping.set(math.nan)
         self._following: asyncio.Task[None] | None = None
         ProcessCollector(registry=self.registry)
 
     def command(self, name: str, outcome: str) -> None:
         """A command ended: done, failed or fenced."""
         self._commands.labels(name, outcome).inc()
+
+    def ping(self, seconds: float) -> None:
+        """Asterisk answered a ping of the event stream after so long; not a number until it did."""
+        self._ping.set(seconds)
 
     def agi(self, script: str, outcome: str, seconds: float) -> None:
         """A FastAGI session ended."""

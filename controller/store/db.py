@@ -27,6 +27,8 @@ from controller.store import schema
 LOCK_WAIT_MS: Final = 2_000
 """How long SQLite waits for another writer. The engine takes a late commit as degraded long before."""
 CONNECT_LIMIT_S: Final = 3.0
+OPEN_LIMIT_S: Final = 4.5
+"""The longest a start waits for the database before it says so."""
 QUERY_LIMIT_S: Final = 10.0
 MIGRATE_LIMIT_S: Final = 600.0
 POOL_SIZE: Final = 5
@@ -120,7 +122,7 @@ async def migrate(url: str) -> str:
     try:
         with database.errors():
             database.prepare_file()
-        async with database.reading() as connection:
+        async with database.reading(OPEN_LIMIT_S) as connection:
             found = await connection.run_sync(schema.revision)
         if schema.is_current(found):
             return found

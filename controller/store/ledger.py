@@ -25,7 +25,7 @@ from controller.core.model import Entity, Pbx, key_of
 from controller.errors import LedgerError
 from controller.ports import Clock, Loaded, Turn
 from controller.store import schema
-from controller.store.db import Database
+from controller.store.db import OPEN_LIMIT_S, Database
 from controller.store.postgres_writer import PostgresWriter
 from controller.store.setup_repo import Parse, latest, setup_of
 from controller.store.sqlite_writer import SqliteWriter
@@ -35,8 +35,6 @@ COMMIT_LIMIT_S: Final = 3.0
 """The longest a commit keeps its caller: a little more than SQLite waits for another writer."""
 TURN_LIMIT_S: Final = 0.002
 """What each turn adds to that: ten thousand of them, owed after a long outage, take seconds by themselves."""
-LOAD_LIMIT_S: Final = 4.5
-"""The longest a start waits for the rows it begins from."""
 REASON_MAX: Final = 200
 _ENTITIES: Final[tuple[type, ...]] = get_args(Entity)
 
@@ -77,7 +75,7 @@ class SqlLedger:
 
     async def load(self) -> Loaded:
         """Read everything a start needs; rows that cannot be read are set aside and named."""
-        async with self._database.reading(LOAD_LIMIT_S) as connection:
+        async with self._database.reading(OPEN_LIMIT_S) as connection:
             if not schema.is_current(await connection.run_sync(schema.revision)):
                 raise LedgerError(f"{self._database.name} is not up to date: run `tongdai migrate`")
             stored = await latest(connection)

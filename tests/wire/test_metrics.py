@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 
 import pytest
@@ -217,6 +218,13 @@ def test_what_the_engine_tells() -> None:
     assert found["tongdai_ledger_commit_seconds_count"] == 1
     assert found["tongdai_ledger_turns_total"] == 3
     assert found["tongdai_broken_steps_total"] == 1
+
+
+def test_a_ping_is_no_number_before_the_first_answer() -> None:
+    metrics = Metrics(Clock())
+    assert math.isnan(shown(metrics)["tongdai_ari_ping_seconds"])
+    metrics.ping(0.0004)
+    assert shown(metrics)["tongdai_ari_ping_seconds"] == 0.0004
 
 
 def test_commands_and_sessions() -> None:
