@@ -149,8 +149,8 @@ class Playbook:
 
     def only(self, *patterns: Pattern) -> Playbook:
         """The commands are these, in this order, and no others."""
-        same = len(patterns) == len(self.commands)
-        assert same and all(p.fits(c) for p, c in zip(patterns, self.commands, strict=True)), self._diff(patterns)
+        assert len(patterns) == len(self.commands), self._diff(patterns)
+        assert all(p.fits(c) for p, c in zip(patterns, self.commands, strict=True)), self._diff(patterns)
         return self
 
     def _in_order(self, patterns: list[Pattern], items: list[Any]) -> None:

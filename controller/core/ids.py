@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_OURS = re.compile(r"^(?P<call>[A-Za-z0-9_-]{1,64}\.\d{1,12})\.(?P<kind>a|p|br|pb|sn)(?P<n>\d{0,6})$")
+_OURS = re.compile(r"(?P<call>[A-Za-z0-9_-]{1,64}\.[0-9]{1,12})\.(?:(?P<many>a|p|pb)(?P<n>[0-9]{1,6})|(?P<one>br|sn))")
 
 
 class Name(NamedTuple):
@@ -48,7 +48,7 @@ def snoop(call: str) -> str:
 
 def parse(name: str) -> Name | None:
     """Take one of our names apart; None for anybody else's channel, bridge or playback."""
-    found = _OURS.match(name)
+    found = _OURS.fullmatch(name)
     if found is None:
         return None
-    return Name(found["call"], found["kind"], int(found["n"] or 0))
+    return Name(found["call"], found["many"] or found["one"], int(found["n"] or 0))

@@ -134,41 +134,52 @@ class Exchange:
         if self.failing and not isinstance(command, (do.ReplyTrunks, do.RingBell)):
             self._fail(command)
             return
-        match command:
-            case do.Answer():
-                self._with(command, command.call)
-            case do.Play():
-                if self._with(command, command.call, command.playback):
-                    self._name(command.playback)
-                    self.playbacks[command.playback] = command.call
-            case do.StopPlay():
-                if command.playback in self.playbacks:
-                    self.prompt_ends(command.playback)
-            case do.RingAgent() | do.RingPhone():
-                self._ring(command)
-            case do.Join():
-                if self._with(command, command.leg, command.leg) and command.call in self.channels:
-                    self.bridges[command.bridge] = [command.call, command.leg]
-            case do.RecordMessage():
-                if command.call in self.channels:
-                    self.messages[command.name] = command.call
-            case do.HangUp():
-                self.hang_up(command.channel, command.q850)
-            case do.CloseBridge():
-                self.bridges.pop(command.bridge, None)
-            case do.ReplyTrunks() if command.call in self.channels:
-                self.channels[command.call].dialling = command.attempt is not None
+        handler = getattr(self, f"_{type(command).__name__}", None)
+        if handler is not None:
+            handler(command)
 
-    def _ring(self, command: do.RingAgent | do.RingPhone) -> None:
+    def _Answer(self, command: do.Answer) -> None:  # noqa: N802 - named after the command
+        self._with(command, command.call)
+
+    def _Play(self, command: do.Play) -> None:  # noqa: N802 - the same
+        if self._with(command, command.call, command.playback):
+            self._name(command.playback)
+            self.playbacks[command.playback] = command.call
+
+    def _StopPlay(self, command: do.StopPlay) -> None:  # noqa: N802 - the same
+        if command.playback in self.playbacks:
+            self.prompt_ends(command.playback)
+
+    def _RingAgent(self, command: do.RingAgent) -> None:  # noqa: N802 - the same
         self._name(command.leg)
-        if isinstance(command, do.RingAgent):
-            if any(other.endpoint == command.endpoint for other in self.channels.values()):
-                self.rung_in_use.append(command.leg)
-            if not self.phones.get(command.endpoint, False):
-                self.wire.append(LegGone(command.call, command.leg, 20, None))
-                return
-        endpoint = command.endpoint if isinstance(command, do.RingAgent) else ""
-        self.channels[command.leg] = Channel(command.leg, endpoint, "down", "leg")
+        if any(other.endpoint == command.endpoint for other in self.channels.values()):
+            self.rung_in_use.append(command.leg)
+        if self.phones.get(command.endpoint, False):
+            self.channels[command.leg] = Channel(command.leg, command.endpoint, "down", "leg")
+        else:
+            self.wire.append(LegGone(command.call, command.leg, 20, None))
+
+    def _RingPhone(self, command: do.RingPhone) -> None:  # noqa: N802 - the same
+        self._name(command.leg)
+        self.channels[command.leg] = Channel(command.leg, "", "down", "leg")
+
+    def _Join(self, command: do.Join) -> None:  # noqa: N802 - the same
+        if self._with(command, command.leg, command.leg) and command.call in self.channels:
+            self.bridges[command.bridge] = [command.call, command.leg]
+
+    def _RecordMessage(self, command: do.RecordMessage) -> None:  # noqa: N802 - the same
+        if command.call in self.channels:
+            self.messages[command.name] = command.call
+
+    def _HangUp(self, command: do.HangUp) -> None:  # noqa: N802 - the same
+        self.hang_up(command.channel, command.q850)
+
+    def _CloseBridge(self, command: do.CloseBridge) -> None:  # noqa: N802 - the same
+        self.bridges.pop(command.bridge, None)
+
+    def _ReplyTrunks(self, command: do.ReplyTrunks) -> None:  # noqa: N802 - the same
+        if command.call in self.channels:
+            self.channels[command.call].dialling = command.attempt is not None
 
     def _name(self, name: str) -> None:
         if name in self.used:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.core import codec, events, ids, invariants
-from controller.core.commands import Command
 from controller.core.events import Event
 from controller.core.facts import OddEvent
 from controller.core.model import AgentPhase, Phase
-from controller.core.setup import Queue, Setup, Strategy, Way
+from controller.core.setup import Setup, Strategy
 from controller.core.step import Step, step
 from controller.core.world import World
 from tests.core import setups
@@ -115,7 +114,7 @@ class Floor:
         if playing:
             self.exchange.prompt_ends(playing[n % len(playing)])
         elif self.exchange.messages:
-            self.exchange.message_ends(list(self.exchange.messages)[0], ok=bool(m % 4))
+            self.exchange.message_ends(next(iter(self.exchange.messages)), ok=bool(m % 4))
 
     # -- agents ------------------------------------------------------------------------------------------------------
 
@@ -288,7 +287,11 @@ class Floor:
     # -- the setup ---------------------------------------------------------------------------------------------------
 
     def setup_changes(self, n: int, m: int) -> None:
+        """As the daemon does: an audit follows, and older ones say nothing about agents who are new."""
+        self.snapshots.clear()
         self.tell(events.SetupChanged(self._changed(n, m)))
+        if self.linked:
+            self.tell(self.exchange.snapshot(self.now_ms))
 
     def _changed(self, n: int, m: int) -> Setup:
         setup = self.setup
@@ -325,31 +328,39 @@ class Floor:
         self._must_be_live()
 
     def _must_be_live(self) -> None:
+        wrong = [*self._lost_calls(), *self._lost_agents(), *self._orphans()]
+        if wrong:
+            raise BrokenError("\n".join(wrong))
+
+    def _lost_calls(self) -> list[str]:
         channels, calls = self.exchange.channels, self.world.calls
         wrong = [f"L1 call {call} has no channel" for call in calls if call not in channels]
         wrong += [
             f"L1 caller {c.id} is unknown" for c in channels.values() if c.role == "inbound" and c.id not in calls
         ]
-        for agent in self.world.agents.values():
-            far = agent.call if agent.phase is AgentPhase.DIALING else agent.leg
-            if agent.phase is not AgentPhase.IDLE and far not in channels:
-                wrong.append(f"L2 agent {agent.name} is {agent.phase} without a channel")
-        for name in (*(c for c in channels if ids.parse(c)), *self.exchange.bridges):
-            found = ids.parse(name)
-            if found is not None and found.call not in calls:
-                wrong.append(f"L4 {name} belongs to no call")
         for call in calls.values():
             inside = set(self.exchange.bridges.get(ids.bridge(call.id), ()))
             if call.phase is Phase.TALKING and inside != {call.id, call.leg}:
                 wrong.append(f"S3 call {call.id} talks with {inside}")
-        for row in self.setup.agents:
-            agent = self.world.agents.get(row.name)
-            alive = any(c.endpoint == row.endpoint and c.role == "other" for c in channels.values())
-            if agent is not None and row.name in self.world.setup.agent and bool(agent.foreign) != alive:
-                if agent.phase is not AgentPhase.DIALING:
-                    wrong.append(f"L2 agent {row.name} has {agent.foreign} on the phone")
-        if wrong:
-            raise BrokenError("\n".join(wrong))
+        return wrong
+
+    def _lost_agents(self) -> list[str]:
+        wrong = []
+        channels = self.exchange.channels.values()
+        for agent in self.world.agents.values():
+            far = agent.call if agent.phase is AgentPhase.DIALING else agent.leg
+            if agent.phase is not AgentPhase.IDLE and far not in self.exchange.channels:
+                wrong.append(f"L2 agent {agent.name} is {agent.phase} without a channel")
+            alive = any(c.endpoint == agent.name and c.role == "other" for c in channels)
+            known = agent.name in self.world.setup.agent and agent.phase is not AgentPhase.DIALING
+            if known and bool(agent.foreign) != alive:
+                wrong.append(f"L2 agent {agent.name} has {agent.foreign} on the phone")
+        return wrong
+
+    def _orphans(self) -> list[str]:
+        """L4: nothing in Asterisk carries our name without a call of ours."""
+        named = [*self.exchange.channels, *self.exchange.bridges]
+        return [f"L4 {n} belongs to no call" for n in named if (i := ids.parse(n)) and i.call not in self.world.calls]
 
     # -- choosing ------------------------------------------------------------------------------------------------------
 

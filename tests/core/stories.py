@@ -1,4 +1,4 @@
-"""S10: what facts may say about one call, in which order: arrived (menu)? (queued (offered (…))*)* (answered)? ended."""
+"""S10: what facts may say about one call, and in which order; after the end nothing, and one end for each call."""
 
 from __future__ import annotations
 
