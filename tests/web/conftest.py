@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 
 import pytest
 
+from controller import log
 from controller.store.db import migrate
 from tests.web.house import open_house
 
@@ -16,6 +18,12 @@ def template(tmp_path_factory):
     path = tmp_path_factory.mktemp("books") / "empty.db"
     asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
     return path
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Logging as the daemon sets it up; a test that looks at lines sets up a stream of its own."""
+    log.configure("warning", "console", io.StringIO())
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 
 import httpx
@@ -166,6 +167,26 @@ async def test_a_failure_of_ours_is_500_without_a_word_of_what_broke(house, monk
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:tongdai:problem:internal")
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
+
+
+async def test_the_log_names_the_request_and_neither_token_nor_number(house, monkeypatch):
+    from controller import log
+
+    def broken(**_):
+        raise RuntimeError("broken")
+
+    lines = io.StringIO()
+    log.configure("debug", "json", lines)
+    monkeypatch.setattr("controller.web.routes_outbound.Explanation", broken)
+    answer = await house.get("/api/v1/outbound/explain", to="0912345678", hotline=HOTLINE)
+    assert answer.status_code == 500
+    for role in (None, "read"):
+        await house.get("/api/v1/setup", role)
+    text = lines.getvalue()
+    assert answer.json()["instance"].removeprefix("urn:tongdai:request:") in text
+    assert "RuntimeError: broken" in text
+    assert "0912345678" not in text
+    assert not any(token in text for token in house.tokens.values())
 
 
 async def test_books_that_do_not_answer_are_503(house, monkeypatch):
