@@ -26,7 +26,7 @@ from controller.core.events import ClockMoved, Event, SnapshotTaken, Ticked
 from controller.core.facts import CallEnded
 from controller.core.step import Step, step
 from controller.core.world import World
-from controller.errors import LedgerError
+from controller.errors import LeadLostError, LedgerError
 from controller.feed import Feed
 from controller.journal import Journal
 from controller.ports import Clock, Ledger, Line, Said, Turn
@@ -123,6 +123,7 @@ class Engine:
         self._writing: asyncio.Task[None] | None = None
         self._offset_ms = clock.now_ms() - _monotonic_ms()
         self._stories = {call: list(lines) for call, lines in journal.stories(world.calls).items()}
+        self._lead_lost: LeadLostError | None = None
         self.owed_lost = 0
 
     # -- the door --------------------------------------------------------------------------------------------------
@@ -174,10 +175,12 @@ class Engine:
     # -- the writer --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Take turns until cancelled."""
+        """Take turns until cancelled; LeadLostError when the books belong to another instance."""
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._lead_lost is not None:
+                raise self._lead_lost
             while self._inbox or self._is_due():
                 await self._turn()
             self._set_timer()
@@ -248,12 +251,14 @@ class Engine:
             self._owed.append(turn)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
-        if self.degraded:
+        if self.degraded and self._lead_lost is None:
             self._meter.degraded(True, len(self._owed))
             return
         done, _ = await asyncio.wait({self._writing}, timeout=COMMIT_LIMIT_S)
         if not done:
             self._degrade(True)
+        if self._lead_lost is not None:
+            raise self._lead_lost
 
     async def _write(self) -> None:
         """Write what is owed, again and again until nothing is."""
@@ -263,6 +268,10 @@ class Engine:
                 began = time.perf_counter()
                 try:
                     await self._ledger.commit(turns)
+                except LeadLostError as error:
+                    self._lead_lost = error
+                    self._wake.set()
+                    return
                 except LedgerError:
                     self._degrade(True)
                     await asyncio.sleep(RETRY_S)

@@ -32,7 +32,7 @@ from controller.effects import Effects
 from controller.engine import Engine
 from controller.errors import LeadLostError, LedgerError, SettingsError, TelephoneError, TongdaiError
 from controller.journal import Journal
-from controller.lab.render import write_generated
+from controller.lab.render import modules_to_reload, write_generated
 from controller.metrics import Metrics
 from controller.notify import WebhookBell
 from controller.ports import Bell
@@ -58,7 +58,6 @@ FACTS_DAYS, STORIES_DAYS = 30, 90
 SNAPSHOT_RETRY_S = 0.2
 DRAIN_S = 4.0
 EXIT_OK, EXIT_USAGE, EXIT_LEAD_LOST = 0, 2, 75
-RELOADED = ("res_pjsip.so", "pbx_config.so")
 
 
 async def serve(settings: Settings) -> int:
@@ -95,6 +94,7 @@ class House:
         self._over = asyncio.Event()
         self._changing = asyncio.Lock()
         self._syncing: asyncio.Task[None] | None = None
+        self._unread: dict[str, None] = {}
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -180,15 +180,11 @@ class House:
             self.bell.run,
             self.forget,
         )
-        await self._begin_setup()
+        self.engine.tell(SetupChanged(self.engine.world.setup))
         tasks = [asyncio.create_task(self._guard(job)) for job in work]
         await self._over.wait()
         await self._close(agi, tasks)
         return self.code
-
-    async def _begin_setup(self) -> None:
-        self.engine.tell(SetupChanged(self.engine.world.setup))
-        self._generate(self.engine.world.setup)
 
     async def _guard(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
@@ -254,6 +250,7 @@ class House:
             self.engine.hold()
         self.telephone.synced()
         self.engine.ready_parts["asterisk"] = "live"
+        await self._generate_and_reload(self.engine.world.setup)
 
     async def _watch_phones(self, setup: Setup) -> None:
         await self.telephone.watch_phones(tuple(row.endpoint for row in setup.agents if row.endpoint))
@@ -300,6 +297,7 @@ class House:
             await asyncio.sleep(SETUP_POLL_S)
             try:
                 async with self._changing:
+                    self.metrics.ping(self.telephone.latency_s)
                     stored = await self.setups.current()
                     if stored.version != self.engine.world.setup.version or await self.numbers.changed():
                         await self._take_over(stored.text, stored.version)
@@ -317,17 +315,19 @@ class House:
                 await self._watch_phones(setup)
         await self._look()
 
-    def _generate(self, setup: Setup) -> bool:
+    def _generate(self, setup: Setup) -> tuple[str, ...]:
+        """Render the dialplan and PJSIP files that are ours; the names of those that changed."""
         folder = self.settings.asterisk.generated_dir
-        return bool(folder and write_generated(setup, Path(folder)))
+        return tuple(write_generated(setup, Path(folder))) if folder else ()
 
     async def _generate_and_reload(self, setup: Setup) -> None:
         """Hotlines are exact extensions: Asterisk reads them anew; calls and registrations stay (docs/dialplan.md)."""
         try:
-            if self._generate(setup):
-                for module in RELOADED:
-                    await self.telephone.reload(module)
-        except (OSError, TelephoneError) as error:
+            self._unread.update(dict.fromkeys(modules_to_reload(self._generate(setup))))
+            for module in tuple(self._unread):
+                await self.telephone.reload(module)
+                del self._unread[module]
+        except (OSError, TongdaiError) as error:
             self._log.error("Asterisk has not read the new setup", why=str(error))
 
     # -- what the parlour asks -----------------------------------------------------------------------------------------

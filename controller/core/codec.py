@@ -19,6 +19,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from controller.core import commands, events, facts, model
 
 JSON = dict[str, Any]
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 _PLAIN = (str, int, bool, float, type(None))
 
 
@@ -49,7 +50,7 @@ def decode(data: object) -> Any:
 
 def dumps(value: object) -> str:
     """`encode` as compact text with sorted keys: equal values give equal bytes."""
-    return json.dumps(encode(value), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return _ENCODER.encode(encode(value))
 
 
 def loads(text: str) -> Any:

@@ -47,7 +47,6 @@ SOON: Final = 2
 """Steps within which a status is looked at, and before which a time-out is set."""
 
 OPEN: Final = re.compile(r"[.!]")
-LIFTED: Final = re.compile(r"TIMEOUT\(absolute\)\s*=\s*0*")
 LIMITED: Final = re.compile(r"TIMEOUT\(absolute\)\s*=\s*\d*[1-9]\d*")
 
 

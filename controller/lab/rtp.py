@@ -28,7 +28,7 @@ class Media:
         self._peer: tuple[str, int] | None = None
         self._sequence = random.randrange(1 << 15)  # noqa: S311 - RFC 3550 asks for a random start, not for a secret
         self._stamp = 0
-        self._source = random.randrange(1 << 32)  # noqa: S311
+        self._source = random.randrange(1 << 32)  # noqa: S311 - the same
         self._keys: deque[str] = deque()
         self._task: asyncio.Task[None] | None = None
         self._udp = Port(host, 0, self._hear)

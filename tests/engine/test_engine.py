@@ -15,7 +15,7 @@ from controller.core.events import AgentStatusAsked, CallArrived, EndpointSeen, 
 from controller.core.setup import AgentSetup, Group, Hotline, Queue, QueueGroup, Setup
 from controller.core.world import World
 from controller.engine import COMMIT_LIMIT_S, Engine
-from controller.errors import LedgerError
+from controller.errors import LeadLostError, LedgerError
 from controller.journal import Journal
 from controller.ports import Loaded, Turn
 
@@ -38,12 +38,15 @@ class Books:
         self.open = asyncio.Event()
         self.open.set()
         self.broken = False
+        self.taken = False
 
     async def load(self) -> Loaded:
         return Loaded(SETUP)
 
     async def commit(self, turns: Sequence[Turn]) -> None:
         await self.open.wait()
+        if self.taken:
+            raise LeadLostError("another instance writes these books")
         if self.broken:
             raise LedgerError("database is locked")
         self.turns.extend(turns)
@@ -125,6 +128,17 @@ async def test_turns_that_failed_are_written_once_and_in_order_later() -> None:
         seqs = [said.seq for turn in rig.books.turns for said in turn.facts]
         assert seqs == sorted(set(seqs))
         assert seqs[-1] == rig.engine.feed.last_seq
+
+
+async def test_books_that_belong_to_another_instance_end_the_writer() -> None:
+    rig = Rig()
+    task = asyncio.create_task(rig.engine.run())
+    await rig.ready()
+    rig.books.taken = True
+    rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+    with pytest.raises(LeadLostError):
+        await asyncio.wait_for(task, 3.0)
+    assert rig.rings == []
 
 
 async def test_a_deadline_wakes_the_engine() -> None:
