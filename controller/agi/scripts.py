@@ -7,7 +7,8 @@ promised nothing.
     script     arguments                                answer
     outbound   number dialled, hotline or adaptive name  TD_TRUNK TD_NUMBER TD_CALLERID TD_TIMEOUT TD_OK; or TD_REFUSAL
     next       DIALSTATUS, HANGUPCAUSE                   the same
-    ended      DIALSTATUS, HANGUPCAUSE, ANSWEREDTIME     none
+    ended      DIALSTATUS, HANGUPCAUSE, ANSWEREDTIME,    none
+               `callee` when the far side hung up
     feature    *40 … *43, seconds                        TD_SOUND TD_OK
 """
 
@@ -39,6 +40,8 @@ EXTEND_S: Final = 30
 EXTEND_S_MAX: Final = 3600
 CAUSE_MAX: Final = 127
 ANSWERED_S_MAX: Final = 7 * 24 * 3600
+BY_CALLEE: Final = "callee"
+"""The dialplan's word for a talk that the far side ended."""
 BY_PHONE: Final = "phone"
 """Who asked, in the books, when an agent dialled a feature code."""
 
@@ -135,7 +138,8 @@ class Dialogues:
         """The call is over: tell how, and let the channel go at once."""
         status, cause = status_of(talk.header.argument(1)), number_of(talk.header.argument(2), CAUSE_MAX)
         answered_s = number_of(talk.header.argument(3), ANSWERED_S_MAX)
-        self.door.tell(OutboundEnded(_call_of(talk), status, cause, answered_s))
+        by_callee = talk.header.argument(4) == BY_CALLEE
+        self.door.tell(OutboundEnded(_call_of(talk), status, cause, answered_s, by_callee))
 
     async def feature(self, talk: Talk) -> None:
         """A feature code: do it and name the sound that says so."""

@@ -165,12 +165,15 @@ class OutboundNextAsked:
 
 @dataclass(frozen=True, slots=True)
 class OutboundEnded:
-    """The dial path reports the outcome from its `h` extension. `answered_s` is the talk in whole seconds."""
+    """The dial path reports the outcome. `answered_s` is the talk in whole seconds, `by_callee` whether the callee
+    ended it: then the agent's channel still lives.
+    """
 
     call: str
     status: str
     cause: int = 0
     answered_s: int = 0
+    by_callee: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ _OUTCOME = {
     "BUSY": ("missed", "busy"),
     "NOANSWER": ("missed", "no_answer"),
     "CANCEL": ("missed", "agent"),
+    "INVALID": ("failed", "number"),
     "CHANUNAVAIL": ("failed", "trunk"),
     "CONGESTION": ("failed", "trunk"),
 }
@@ -191,6 +192,8 @@ def carried(turn: Turn, call: Call) -> None:
 def ended(turn: Turn, call: Call, event: OutboundEnded) -> None:
     """The dial path reports how it ended."""
     result, cause = _OUTCOME.get(event.status, ("failed", "failed"))
+    if event.status == "ANSWER" and event.by_callee:
+        cause = "callee"
     if event.status == "ANSWER" and call.answered_at_ms is None:
         answered_at_ms = max(call.arrived_at_ms, turn.now_ms - 1000 * max(0, event.answered_s))
         call = turn.change_call(call.id, answered_at_ms=answered_at_ms)

@@ -102,6 +102,11 @@ def test_every_outcome_of_dial_has_a_word_in_the_history(word: str, result: str,
     assert book.world.trunks["v1"].live == ()
 
 
+def test_a_talk_the_callee_ended_is_told_so() -> None:
+    book = dials().when(PhoneChannel("an", "1.9", "up")).when(OutboundEnded("1.9", "ANSWER", 16, 3, by_callee=True))
+    book.then(a(CallEnded, result="answered", end_cause="callee"))
+
+
 def test_an_answer_heard_of_only_at_the_end_is_an_answer() -> None:
     book = dials().passes(20).when(OutboundEnded("1.9", "ANSWER", 16, 12))
     ended = book.one(CallEnded)

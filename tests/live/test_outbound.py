@@ -99,6 +99,16 @@ async def test_the_right_trunk_shows_the_right_number(
     assert not [name for name, other in switches.items() if name != switch and other.calls]
 
 
+@pytest.mark.parametrize("last", ["agent", "callee"])
+async def test_the_history_says_who_ended_the_talk(floor: Floor, switches: dict[str, Softphone], last: str) -> None:
+    call = await _dial(floor, "a2", "0901000112")
+    leg = await switches["viettel"].next_call()
+    await soon(call.up, "the callee talks")
+    await (call if last == "agent" else leg).hangup()
+    await soon(call.ended, "both are let go")
+    assert (await _history(floor, result="answered"))["end_cause"] == last
+
+
 async def test_a_fallback_that_is_not_usable_gives_way_to_any_that_is(
     floor: Floor, switches: dict[str, Softphone]
 ) -> None:

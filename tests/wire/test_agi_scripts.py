@@ -230,6 +230,12 @@ async def test_the_end_is_told_and_the_channel_let_go(side: Side) -> None:
     assert side.outcomes == ["done"]
 
 
+@pytest.mark.parametrize(("said", "by_callee"), [("callee", True), ("", False), ("somebody", False)])
+async def test_who_ended_the_talk_is_told_by_the_dialplan(side: Side, said: str, by_callee: bool) -> None:
+    await side.ask(header("ended", "ANSWER", "16", "73", said))
+    assert side.door.told == [OutboundEnded(CALL, "ANSWER", 16, 73, by_callee)]
+
+
 async def test_the_end_is_told_on_a_dead_channel_too(side: Side) -> None:
     peer = await Asterisk.connect(side.server.port)
     peer.send(header("ended", "CANCEL", "0", "") + b"HANGUP\n")
