@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from controller.core.setup import Carrier
 
-VERSION = "1"
-DATE = "2026-11-22"
+VERSION = "2026-11-22"
+"""The day the table was last compared with its sources."""
 SOURCE = (
     "carrier metadata of libphonenumber 9.0.43; prefix lists of the operators as published by lawnet.vn; "
     "VietNamNet on iTel (087) and Reddi, today Wintel (055)"

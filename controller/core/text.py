@@ -10,7 +10,6 @@ import re
 import unicodedata
 from typing import Final
 
-NUMBER_CHARS_MAX: Final = 32
 NAME_CHARS_MAX: Final = 64
 NUMBER: Final = re.compile(r"\+?[0-9*#]{1,31}")
 """What is left of a number: digits, keys, and a plus in front."""

@@ -21,6 +21,7 @@ CALLED_BY_LIBRARIES = {
     "connection_lost": "asyncio.Protocol",
     "connection_made": "asyncio.Protocol",
     "data_received": "asyncio.Protocol",
+    "down_revision": "alembic reads it from a migration",
     "emit": "logging.Handler",
     "on_event": "aioari.Client",
 }
