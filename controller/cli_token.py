@@ -24,16 +24,17 @@ app = typer.Typer(help="API tokens.")
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What it is for; it stands in the audit.")],
     role: Annotated[
         str, typer.Option("--role", help="admin, supervisor, dial, read, or agent:NAME.", show_default=False)
     ],
+    name: Annotated[str | None, typer.Argument(help="What it is for; it stands in the audit.")] = None,
     config: Config = None,
 ) -> None:
     """Make a token and print it: this is the only time it is shown."""
-    made = asyncio.run(_with_tokens(settings_of(config), lambda tokens: tokens.create(name, role, _me())))
+    known_as = role if name is None else name
+    made = asyncio.run(_with_tokens(settings_of(config), lambda tokens: tokens.create(known_as, role, _me())))
     # The sentence goes to standard error, so that a script can take the token from standard output.
-    complain(words("token_made", name, role))
+    complain(words("token_made", known_as, role))
     say(made)
 
 

@@ -10,20 +10,25 @@ somebody forgot to declare cannot be reached. A test compares the table with the
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from controller.errors import LedgerError
 from controller.web.deps import Clock, Tokens
 from controller.web.problems import Problem
 
 TOKEN_CHARS_MAX: Final = 200
 KNOWN_FOR_MS: Final = 1_000
 """How long a token found in the books counts as known; a revoked one is dead after this at the latest."""
+KNOWN_STILL_FOR_MS: Final = 600_000
+"""How long a token that was known counts as known while the books are silent: wallboards live on through that."""
+BOOKS_LIMIT_S: Final = 1.0
 KNOWN_MAX: Final = 1_000
 FAILURES_MAX: Final = 20
 FAILURES_WINDOW_MS: Final = 60_000
@@ -151,6 +156,15 @@ def on_loopback(peer: str) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A token's owner, when the books last said so, and when they were last asked."""
+
+    principal: Principal
+    found_at_ms: int
+    asked_at_ms: int
+
+
 class Doorkeeper:
     """Turns a bearer token into a principal, and tells a peer that keeps guessing to come back later.
 
@@ -160,25 +174,36 @@ class Doorkeeper:
     def __init__(self, tokens: Tokens, clock: Clock) -> None:
         self._tokens = tokens
         self._clock = clock
-        self._known: OrderedDict[str, tuple[int, Principal]] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
         self._failures: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     async def principal(self, token: str, peer: str) -> Principal:
         """Who shows this token; Problem 401 when nobody, 429 when this peer has guessed too often."""
         key = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
         now_ms = self._clock.now_ms()
-        at_ms, known = self._known.get(key, (0, None))
-        if known is not None and 0 <= now_ms - at_ms < KNOWN_FOR_MS:
-            return known
-        self._known.pop(key, None)
-        row = await self._tokens.verify(token) if len(token) <= TOKEN_CHARS_MAX else None
-        found = None if row is None else principal_of(row.role, row.name)
-        if found is None:
+        known = self._known.pop(key, None)
+        if known is None or not 0 <= now_ms - known.asked_at_ms < KNOWN_FOR_MS:
+            known = await self._ask(token, known, now_ms)
+        if known is None:
             raise self._refusal(peer, now_ms)
-        self._known[key] = (now_ms, found)
+        self._known[key] = known
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
-        return found
+        return known.principal
+
+    async def _ask(self, token: str, known: _Known | None, now_ms: int) -> _Known | None:
+        """Look a token up; while the books are silent, what was known a while ago still holds."""
+        if len(token) > TOKEN_CHARS_MAX:
+            return None
+        try:
+            async with asyncio.timeout(BOOKS_LIMIT_S):
+                row = await self._tokens.verify(token)
+        except (LedgerError, TimeoutError):
+            if known is None or not 0 <= now_ms - known.found_at_ms < KNOWN_STILL_FOR_MS:
+                raise
+            return replace(known, asked_at_ms=now_ms)
+        found = None if row is None else principal_of(row.role, row.name)
+        return None if found is None else _Known(found, now_ms, now_ms)
 
     def _refusal(self, peer: str, now_ms: int) -> Problem:
         since_ms, count = self._failures.pop(peer, (now_ms, 0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from heapq import nlargest
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
@@ -19,7 +20,7 @@ from controller.core.model import Call
 from controller.core.setup import Setup
 from controller.web.asked import CallId, CallsAsked, Known, Who, Wish, ask, before_instant, epoch_ms, page_mark
 from controller.web.auth import Principal, Role
-from controller.web.deps import CallsWanted
+from controller.web.deps import CallsWanted, Deps
 from controller.web.problems import Problem
 from controller.web.schemas import CallOut, CallPage, Given, HangupOut, Story
 from controller.web.views import ended_call, live_call, serves, story_lines
@@ -51,29 +52,30 @@ async def calls(deps: Known, who: Who, asked: Annotated[CallsAsked, Query()]) ->
         if asked.agent not in {"", who.agent}:
             return CallPage(items=[], next=None)
         wanted = replace(wanted, agent=who.agent)
-    rows: dict[tuple[int, str], CallOut] = {}
+    found: dict[tuple[int, str], Call | CallEnded] = {}
     if asked.state != "live":
         for ended in await deps.history.calls(wanted, before=before, limit=asked.limit + 1):
-            rows[ended.arrived_at_ms, ended.call] = ended_call(ended, masked=who.masked)
+            found[ended.arrived_at_ms, ended.call] = ended
     if asked.state != "ended" and not wanted.result:
-        world = deps.engine.world
-        for call in _live(world.calls.values(), wanted, before, setup):
-            rows[call.arrived_at_ms, call.id] = live_call(world, call, masked=who.masked)
-    return _page(rows, asked.limit)
+        for call in _live(deps.engine.world.calls.values(), wanted, before, setup):
+            found[call.arrived_at_ms, call.id] = call
+    # One row more than asked for tells whether there is a next page.
+    newest = nlargest(asked.limit + 1, found)
+    shown = newest[: asked.limit]
+    more = len(newest) > asked.limit
+    items = [_show(deps, who, found[key]) for key in shown]
+    return CallPage(items=items, next=page_mark(*shown[-1]) if more else None)
 
 
 @router.get("/{call}")
 async def one_call(deps: Known, who: Who, call: CallId) -> CallOut:
     """Show one call, live or ended."""
     live = deps.engine.world.calls.get(call)
-    if live is not None:
-        _must_be_own(who, live, call)
-        return live_call(deps.engine.world, live, masked=who.masked)
-    ended = await deps.history.call(call)
-    if ended is None:
+    row = live if live is not None else await deps.history.call(call)
+    if row is None:
         raise _no_call(call)
-    _must_be_own(who, ended, call)
-    return ended_call(ended, masked=who.masked)
+    _must_be_own(who, row, call)
+    return _show(deps, who, row)
 
 
 @router.get("/{call}/story")
@@ -104,12 +106,10 @@ async def hangup(deps: Known, who: Who, call: CallId, body: Annotated[Nothing | 
     return HangupOut(call=call)
 
 
-def _page(rows: dict[tuple[int, str], CallOut], limit: int) -> CallPage:
-    """Cut a page; one row more than asked for tells whether there is a next one."""
-    newest = sorted(rows, reverse=True)[: limit + 1]
-    shown = newest[:limit]
-    more = len(newest) > limit
-    return CallPage(items=[rows[key] for key in shown], next=page_mark(*shown[-1]) if more else None)
+def _show(deps: Deps, who: Principal, row: Call | CallEnded) -> CallOut:
+    if isinstance(row, Call):
+        return live_call(deps.engine.world, row, masked=who.masked)
+    return ended_call(row, masked=who.masked)
 
 
 def _live(calls: Iterable[Call], wanted: CallsWanted, before: tuple[int, str] | None, setup: Setup) -> Iterable[Call]:

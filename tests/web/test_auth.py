@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from controller.errors import LedgerError
 from controller.web import auth
 from controller.web.auth import ACCESS, FAILURES_MAX, Role, find, principal_of
 from tests.web.house import HOTLINE, ROLES, SECRET, open_house
@@ -128,6 +129,24 @@ async def test_a_revoked_token_is_dead_within_a_second(house, monkeypatch):
     await house.deps.tokens.revoke("read", "test")
     monkeypatch.setattr(auth, "KNOWN_FOR_MS", 0)
     assert (await house.get("/api/v1/queues", "read")).status_code == 401
+
+
+async def test_silent_books_do_not_shut_out_who_was_known(house, monkeypatch):
+    assert (await house.get("/api/v1/queues", "read")).status_code == 200
+    asked = 0
+
+    async def silent(_):
+        nonlocal asked
+        asked += 1
+        raise LedgerError("database: no answer in time")
+
+    monkeypatch.setattr(house.deps.tokens, "verify", silent)
+    monkeypatch.setattr(auth, "KNOWN_FOR_MS", 0)
+    assert (await house.get("/api/v1/queues", "read")).status_code == 200
+    assert asked == 1
+    assert (await house.get("/api/v1/queues", "supervisor")).status_code == 503
+    monkeypatch.setattr(auth, "KNOWN_STILL_FOR_MS", 0)
+    assert (await house.get("/api/v1/queues", "read")).status_code == 503
 
 
 async def test_a_known_token_is_not_looked_up_for_each_request(house):
