@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from controller.lab.sipcall import Rule, SipCall
@@ -32,6 +33,7 @@ class Floor:
     api: Api
     phones: dict[str, Softphone] = field(default_factory=dict)
     others: list[Softphone] = field(default_factory=list)
+    began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
 
     async def desk(
         self, *names: str, rule: Rule | None = None, status: str = "available", state: str = ""
@@ -86,12 +88,12 @@ class Floor:
         return await until(ask, f"a live call of {shown} with {fields}", seconds)
 
     async def ended(self, shown: str = CUSTOMER, seconds: float = 5.0) -> Json:
-        """Wait for the last call of this caller to be in the history."""
+        """Wait for the last call of this caller in this test to be in the history."""
 
         async def ask() -> Json | None:
             if any(same(row["caller"], shown) for row in await self.api.calls()):
                 return None
-            calls = await self.api.calls("ended")
+            calls = await self.api.calls("ended", since=self.began)
             return next((row for row in calls if same(row["caller"], shown)), None)
 
         return await until(ask, f"an ended call of {shown}", seconds)

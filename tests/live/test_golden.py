@@ -10,6 +10,7 @@ import pytest
 from controller.lab import phones, sip
 from controller.lab.scenarios import Calling, Taking
 from tests.live.floor import CARRIERS, CUSTOMER, CUSTOMER_HZ, PASSWORD, Floor, agent_hz
+from tests.live.harness import Json, until
 from tests.live.setups import HOTLINE, hotline, menu, queue, table, whole
 
 pytestmark = pytest.mark.live
@@ -128,5 +129,9 @@ async def test_outbound_through_an_adaptive_number(bench: Bench, floor: Floor) -
     await _fine(dialling)
     invite = carrier.received("INVITE")[0]
     assert sip.user_of(invite.get("From")).lstrip("+").removeprefix("84").endswith("2473001001")
-    rows = [row for row in await floor.api.calls("ended") if row["direction"] == "outbound"]
-    assert (rows[0]["result"], rows[0]["trunk"]) == ("answered", "viettel")
+
+    async def ended() -> list[Json]:
+        return await floor.api.calls("ended", since=floor.began, direction="outbound")
+
+    row = (await until(ended, "the outbound call in the history"))[0]
+    assert (row["result"], row["trunk"]) == ("answered", "viettel")

@@ -48,6 +48,7 @@ async def test_talkers_still_talk(floor: Floor) -> None:
     phone = await floor.desk("a1")
     call, row = await floor.talk(HOTLINE)
     leg = await phone.next_call()
+    await until(_hears(call, agent_hz("a1")), "they talk")
     before = (call.media.received, leg.media.received)
     took = await _kill(floor)
     assert took <= BACK_S
@@ -60,6 +61,26 @@ async def test_talkers_still_talk(floor: Floor) -> None:
     assert (await floor.api.agent("a1"))["state"] == "talking"
     await leg.hangup()
     await soon(call.ended, "the call still ends as it should")
+    assert (await floor.ended())["result"] == "answered"
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.003, 0.006])
+async def test_an_answer_in_the_moment_of_death_is_not_lost(floor: Floor, late_s: float) -> None:
+    phone = await floor.desk("a1", rule=Rule(status=0))
+    call = floor.dial(HOTLINE)
+    leg = await phone.next_call()
+    await soon(leg.ringing, "the agent rings")
+    answering = asyncio.create_task(leg.answer())
+    await asyncio.sleep(late_s)
+    await _kill(floor)
+    await answering
+    phone.rule = Rule()
+    await floor.live(state="talking", agent="a1", seconds=8.0)
+    live = phone.live()
+    assert len(live) == 1, "one call at a time"
+    await until(_hears(call, agent_hz("a1")), "the customer hears the agent")
+    await until(_hears(live[0], CUSTOMER_HZ), "the agent hears the customer")
+    await call.hangup()
     assert (await floor.ended())["result"] == "answered"
 
 

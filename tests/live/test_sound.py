@@ -9,7 +9,7 @@ import pytest
 
 from controller.lab import tone
 from tests.live.floor import CARRIER_HZ, CUSTOMER_HZ, SPEECH, Floor, agent_hz
-from tests.live.harness import Lab, soon, until
+from tests.live.harness import Json, Lab, soon, until
 from tests.live.setups import HOTLINE, hotline, queue, table, whole
 
 pytestmark = pytest.mark.live
@@ -106,10 +106,10 @@ async def test_an_outbound_call_is_recorded_both_ways(floor: Floor) -> None:
     assert leg.media.level(agent_hz("a1")) > SPEECH
     await call.hangup()
 
-    async def ended() -> dict | None:
-        return next((row for row in await floor.api.calls("ended") if row["direction"] == "outbound"), None)
+    async def ended() -> list[Json]:
+        return await floor.api.calls("ended", since=floor.began, direction="outbound")
 
-    row = await until(ended, "the outbound call in the history")
+    row = (await until(ended, "the outbound call in the history"))[0]
     assert row["recording"]
     callee, agent = _levels(await _samples(floor.lab, row["recording"]), CARRIER_HZ, agent_hz("a1"))
     assert min(callee, agent) > SPEECH
