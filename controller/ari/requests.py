@@ -33,10 +33,10 @@ _THERE: Final = frozenset({409})
 _NONE: Final[frozenset[int]] = frozenset()
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_ENDPOINT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+_ENDPOINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*")
-_MEDIA: Final = re.compile(r"/?[\w+@-][\w .+@-]*(?:/[\w+@-][\w .+@-]*)*")
-_MUSIC: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MEDIA: Final = re.compile(r"(?!.*(?:\.\.|//))[\w/][\w ./+@-]*")
+_MUSIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Z]{2})?")
 _NAME_CHARS_MAX: Final = 200
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from controller.ari.operation import Operation, as_text
 from controller.ari.requests import OPERATIONS, Ask, Wait, plan, undo
 from controller.core import commands as do
+from controller.core.alphabets import FILE, NAME
 from controller.core.setup import Setup
 from tests.wire.ari_models import HOSTILE
 
@@ -119,7 +120,7 @@ def test_an_outbound_call_is_recorded_by_a_listener():
 # -- nothing hostile in a dial string, a path or a file name ---------------------------------------------------------
 
 ANY = st.text(max_size=60) | st.sampled_from(HOSTILE)
-DIAL_STRING = re.compile(r"PJSIP/(?:\+?[0-9*#]{1,31}@)?[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+DIAL_STRING = re.compile(r"PJSIP/(?:\+?[0-9*#]{1,31}@)?[A-Za-z0-9_.-]{1,80}")
 
 
 @given(endpoint=ANY, number=ANY, caller=ANY, name=ANY)
@@ -143,12 +144,23 @@ def test_a_dial_string_says_one_thing_or_nothing(endpoint, number, caller, name)
         assert variables.get("CONNECTEDLINE(name,i)", "x").isprintable()
 
 
-@pytest.mark.parametrize("name", ["a,b", "a\nb", "../x", "a/../b", "", "/", "a//b", "x" * 300, "a\x00", ".hidden"])
+@pytest.mark.parametrize("name", ["a,b", "a\nb", "../x", "a/../b", "", "a//b", "x" * 300, "a\x00", ".hidden", "a&b"])
 def test_a_file_name_stays_in_its_place(name):
     with pytest.raises(ValueError, match="may not be sent"):
         plan(do.Play(CALL, "x", f"{CALL}.pb1", (name,), "vi"), "tongdai")
     with pytest.raises(ValueError, match="may not be sent"):
         plan(do.Record(CALL, "x", BRIDGE, name), "tongdai")
+
+
+@given(name=st.from_regex(NAME.pattern, fullmatch=True), file=st.from_regex(FILE.pattern, fullmatch=True))
+def test_what_a_setup_may_say_can_be_sent(name, file):
+    for command in (
+        replace(RING, endpoint=name),
+        replace(FORWARD, endpoint=name),
+        do.StartMusic(CALL, "x", name),
+        do.Play(CALL, "x", f"{CALL}.pb1", (file,), "vi"),
+    ):
+        assert plan(command, "tongdai")
 
 
 @pytest.mark.parametrize(
