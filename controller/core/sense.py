@@ -113,8 +113,6 @@ def _hotline(setup: Setup, place: Place, hotline: Hotline, report: Report) -> No
         _virtual(place, hotline, report)
     elif not hotline.trunk and not report.wrong((*place, "trunk")):
         report.add((*place, "trunk"), 'is missing: only a hotline of kind = "virtual" has none')
-    if hotline.fallback.kind == "ring" and not hotline.queue and not report.wrong((*place, "queue")):
-        report.add((*place, "fallback"), '"ring" rings the phones of a queue, and this hotline leads to a menu')
 
 
 def _virtual(place: Place, hotline: Hotline, report: Report) -> None:
