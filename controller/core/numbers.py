@@ -167,16 +167,17 @@ def _international(digits: str, country: str) -> str:
 def carrier_of(number: Number, setup: Setup, ported: str = "", ported_source: str = "") -> tuple[str, str]:
     """Whose subscriber this is, and how we know: override, ported, lookup, prefix or unknown (carrier empty).
 
-    `ported` is what the look-ups outside the core found, `ported_source` which of them. Entries made by hand win over
-    tables, tables over prefixes: a ported number keeps its prefix, so a prefix is never proof.
+    `ported` is what the look-ups outside the core found, `ported_source` which of them. Overrides win over the tables
+    of ported numbers, these over a look-up service, and all over prefixes: a ported number keeps its prefix, so a
+    prefix is never proof.
     """
     row = setup.ported_row.get(number.e164)
     if row and row.override:
         return row.carrier, "override"
+    if row and (not ported or ported_source == "lookup"):
+        return row.carrier, "ported"
     if ported:
         return setup.carrier_spelling.get(ported.casefold(), ported), ported_source or "ported"
-    if row:
-        return row.carrier, "ported"
     for length in range(len(number.national), 0, -1):
         owner = setup.prefix_owner.get(number.national[:length])
         if owner:

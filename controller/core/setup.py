@@ -238,11 +238,11 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Ported:
-    """One subscriber who changed operator; `override` marks an entry made by hand, which wins over the table."""
+    """One subscriber who changed operator, a row of the table; `override` makes it win over every other row."""
 
     number: str
     carrier: str
-    override: bool = True
+    override: bool = False
 
 
 @dataclass(frozen=True, slots=True)

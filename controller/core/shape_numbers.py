@@ -164,4 +164,4 @@ def read_ported(table: Table, country: str, carriers: Spelling) -> Ported:
     number = normalise(written, country).e164
     if not number and not table.report.wrong(table.at("number")):
         table.wrong("number", f"{shown(written)} is no phone number of a subscriber")
-    return Ported(number, read_carrier_name(table, carriers, needed=True), table.flag("override", default=True))
+    return Ported(number, read_carrier_name(table, carriers, needed=True), table.flag("override", default=False))

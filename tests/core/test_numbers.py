@@ -200,14 +200,16 @@ def test_a_national_form_that_leads_elsewhere_is_not_dialled() -> None:
         assert normalise(number.dial, country).e164 == number.e164
 
 
-def test_an_override_wins_over_look_ups_and_these_over_tables_and_tables_over_prefixes() -> None:
+def test_an_override_wins_over_tables_and_these_over_a_look_up_and_that_over_prefixes() -> None:
     by_hand, by_table, plain = normalise("0912000001"), normalise("0912000002"), normalise("0912000003")
     setup = Setup(
         carriers=CARRIERS,
-        ported=(Ported(by_hand.e164, "viettel"), Ported(by_table.e164, "mobifone", override=False)),
+        ported=(Ported(by_hand.e164, "viettel", override=True), Ported(by_table.e164, "mobifone")),
     )
     assert carrier_of(by_hand, setup, "gmobile", "lookup") == ("viettel", "override")
-    assert carrier_of(by_table, setup, "gmobile", "lookup") == ("gmobile", "lookup")
+    assert carrier_of(by_hand, setup, "gmobile", "ported") == ("viettel", "override")
+    assert carrier_of(by_table, setup, "gmobile", "lookup") == ("mobifone", "ported")
+    assert carrier_of(by_table, setup, "gmobile", "ported") == ("gmobile", "ported")
     assert carrier_of(by_table, setup) == ("mobifone", "ported")
     assert carrier_of(plain, setup, "G-Mobile") == ("gmobile", "ported")
     assert carrier_of(plain, setup, "somebody new", "lookup") == ("somebody new", "lookup")

@@ -165,7 +165,12 @@ def test_until(until: Any, instant: datetime) -> None:
 
 
 def test_ported_numbers() -> None:
-    rows = [{"number": "0120 1234567", "carrier": "G-Mobile", "override": False}]
+    rows = [
+        {"number": "0120 1234567", "carrier": "G-Mobile"},
+        {"number": "0912345670", "carrier": "viettel", "override": True},
+    ]
     setup = right(changed(("ported", rows))).setup
     assert setup
-    assert setup.ported == (Ported("+84701234567", "gmobile", override=False),)
+    first, second = setup.ported
+    assert (first.number, first.carrier, first.override) == ("+84701234567", "gmobile", False)
+    assert second.override

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core import trunks
-from controller.core.carriers_vn import CARRIERS
+from controller.core.carriers_vn import CARRIERS, VERSION
 from controller.core.model import HotlineState, TrunkState
 from controller.core.numbers import is_blocked
 from controller.core.setup import Adaptive, AgentSetup, Blocked, Defaults, Hotline, Ported, Setup, Trunk
@@ -67,7 +67,7 @@ def ways(decision: Decision) -> list[tuple[str, str]]:
     [
         ("0967123456", "viettel", "prefix", VIETTEL),
         ("01201234567", "mobifone", "prefix", MOBI),
-        ("0912345679", "viettel", "override", VIETTEL),
+        ("0912345679", "viettel", "ported", VIETTEL),
         ("02439361234", "", "unknown", MOBI),
         ("0501234567", "", "unknown", MOBI),
         ("19001234", "", "unknown", MOBI),
@@ -94,6 +94,14 @@ def test_the_hotline_on_the_callees_network_or_the_fallback(
 )
 def test_the_number_is_sent_as_the_carrier_expects_it(dialled: str, number: str) -> None:
     assert {attempt.number for attempt in ask(dialled).attempts} == {number}
+
+
+def test_the_steps_say_how_the_operator_is_known() -> None:
+    assert ask().steps[1] == f"operator viettel, known by prefix of the shipped table {VERSION}"
+    assert ask("0912345679").steps[1] == "operator viettel, known by override"
+    own = Setup(**{**vars_of(SETUP), "carriers": CARRIERS[:2]})
+    assert ask(setup=own).steps[1] == "operator viettel, known by prefix"
+    assert ask("02439361234").steps[1] == "operator unknown"
 
 
 def test_a_look_up_from_outside_beats_the_prefix() -> None:
