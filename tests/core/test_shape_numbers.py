@@ -171,6 +171,5 @@ def test_ported_numbers() -> None:
     ]
     setup = right(changed(("ported", rows))).setup
     assert setup
-    first, second = setup.ported
-    assert (first.number, first.carrier, first.override) == ("+84701234567", "gmobile", False)
-    assert second.override
+    by_table = Ported("+84701234567", "gmobile", override=False)
+    assert setup.ported == (by_table, Ported("+84912345670", "viettel", override=True))
