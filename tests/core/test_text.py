@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controller.core.text import clean_name, clean_number
@@ -46,6 +46,7 @@ def test_numbers(raw, number):
     assert clean_number(raw) == number
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_number_is_a_number_and_stays_one(raw):
     number = clean_number(raw)
@@ -74,6 +75,7 @@ def test_names(raw, name):
     assert clean_name(raw) == name
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400))
 @example(BIDI)
 @example("e\u0301" * 200)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.ari import pool as pools
@@ -218,6 +218,7 @@ async def test_a_closed_pool_begins_nothing():
     assert made.requests <= 1
 
 
+@settings(deadline=None)
 @given(cut=st.integers(0, 200), status=st.sampled_from([200, 204, 404]), body=st.binary(max_size=40))
 def test_a_reply_may_come_in_any_pieces(cut, status, body):
     length = b"" if status == 204 else b"content-LENGTH:  %d\r\n" % len(body)

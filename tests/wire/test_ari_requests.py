@@ -8,7 +8,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controller.ari.operation import Operation, as_text
@@ -123,6 +123,7 @@ ANY = st.text(max_size=60) | st.sampled_from(HOSTILE)
 DIAL_STRING = re.compile(r"PJSIP/(?:\+?[0-9*#]{1,31}@)?[A-Za-z0-9_.-]{1,80}")
 
 
+@settings(deadline=None)
 @given(endpoint=ANY, number=ANY, caller=ANY, name=ANY)
 @example(endpoint="x&PJSIP/viettel-1/1900", number="1", caller="1", name="")
 @example(endpoint="viettel-1", number="500&PJSIP/x/1900", caller="1", name="")
@@ -152,6 +153,7 @@ def test_a_file_name_stays_in_its_place(name):
         plan(do.Record(CALL, "x", BRIDGE, name), "tongdai")
 
 
+@settings(deadline=None)
 @given(name=st.from_regex(NAME.pattern, fullmatch=True), file=st.from_regex(FILE.pattern, fullmatch=True))
 def test_what_a_setup_may_say_can_be_sent(name, file):
     for command in (
@@ -197,6 +199,7 @@ FILTER = Operation(
 )
 
 
+@settings(deadline=None)
 @given(channel=st.text(min_size=1), media=st.lists(st.text()), value=st.text())
 @example(channel="a/b?c#d%2e", media=["a,b", "\r\n"], value="\r\n\0")
 @example(channel="\ud800", media=[], value="")
