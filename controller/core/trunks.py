@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.core import candidates
+from controller.core import candidates, carriers_vn
 from controller.core.candidates import Candidate, Notes, Question
 from controller.core.meter import admit, failed, release, succeeded, unusable
 from controller.core.model import Attempt
@@ -62,7 +62,7 @@ def decide(question: Question) -> Decision:
         found = candidates.for_emergency(question, notes)
         return _answer(number, ("", "unknown"), "", False, found, notes)
     carrier = carrier_of(number, question.setup, question.ported, question.ported_source)
-    notes.say(f"operator {carrier[0]}, known by {carrier[1]}" if carrier[0] else "operator unknown")
+    notes.say(_known_by(question.setup, *carrier))
     via, record, found = _by_way(question, carrier[0], notes)
     return _answer(number, carrier, via, record, found, notes)
 
@@ -90,6 +90,16 @@ def _screen(question: Question, number: Number, notes: Notes) -> str:
         notes.say(f"blocked for outbound calls by the {'prefix' if row.prefix else 'number'} {row.number}")
         return "blocked"
     return ""
+
+
+def _known_by(setup: Setup, carrier: str, source: str) -> str:
+    """How we know the operator, in words."""
+    if not carrier:
+        return "operator unknown"
+    shipped = source == "prefix" and setup.carriers == carriers_vn.CARRIERS
+    return f"operator {carrier}, known by {source}" + (
+        f" of the shipped table {carriers_vn.VERSION}" if shipped else ""
+    )
 
 
 def _by_way(question: Question, carrier: str, notes: Notes) -> tuple[str, bool, Iterator[Candidate]]:

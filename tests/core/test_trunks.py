@@ -98,7 +98,7 @@ def test_the_number_is_sent_as_the_carrier_expects_it(dialled: str, number: str)
 
 def test_the_steps_say_how_the_operator_is_known() -> None:
     assert ask().steps[1] == f"operator viettel, known by prefix of the shipped table {VERSION}"
-    assert ask("0912345679").steps[1] == "operator viettel, known by override"
+    assert ask("0912345679").steps[1] == "operator viettel, known by ported"
     own = Setup(**{**vars_of(SETUP), "carriers": CARRIERS[:2]})
     assert ask(setup=own).steps[1] == "operator viettel, known by prefix"
     assert ask("02439361234").steps[1] == "operator unknown"
