@@ -23,6 +23,7 @@ from controller.web import (
     routes_queues,
     routes_setup,
 )
+from controller.web.broadcast import Broadcast
 from controller.web.deps import Deps
 from controller.web.gate import Gate
 from controller.web.schemas import ProblemDocument
@@ -60,7 +61,7 @@ def create_app(deps: Deps, http: Http | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.deps = deps
-    app.state.viewers = events.Viewers(http.viewers_max)
+    app.state.viewers = Broadcast(deps.engine.feed, http.viewers_max)
     app.state.reading = asyncio.Semaphore(1)
     for router in ROUTERS:
         # Taken over as they are: including a router builds every route a second time, on the first request of each.

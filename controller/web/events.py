@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Annotated, Final
 
@@ -18,12 +18,11 @@ from fastapi import APIRouter, Header, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from controller.errors import LedgerError
-from controller.ports import Said
 from controller.web.asked import Known, Who
-from controller.web.auth import Principal, Role
-from controller.web.deps import Deps, Subscription
+from controller.web.auth import Principal
+from controller.web.broadcast import Broadcast, Frame, Viewer
+from controller.web.deps import Deps
 from controller.web.problems import Problem
-from controller.web.views import fact_out
 
 HEARTBEAT_S: Final = 15.0
 SEND_LIMIT_S: Final = 5.0
@@ -40,27 +39,13 @@ LastEventId = Annotated[
 ]
 
 
-class Viewers:
-    """The open streams: no more than `most` at once, and all of them ended when the house closes."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.now = 0
-        self.closing = asyncio.Event()
-
-    def close(self) -> None:
-        """End every stream; whoever comes later is sent away."""
-        self.closing.set()
-
-
 @router.get("", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
 async def events(request: Request, deps: Known, who: Who, last_event_id: LastEventId = None) -> Response:
     """Follow every fact. An agent's token is told what concerns that agent; a read token sees numbers masked."""
-    viewers: Viewers = request.app.state.viewers
-    if viewers.now >= viewers.most or viewers.closing.is_set():
-        raise Problem(503, "no more viewers are taken now")
-    stream = _Stream(deps, who, viewers.closing, request.scope["state"]["recheck"])
-    return EventStream(viewers, stream.frames(None if last_event_id is None else int(last_event_id)))
+    viewers: Broadcast = request.app.state.viewers
+    viewers.must_have_room()
+    stream = _Stream(deps, who, viewers, request.scope["state"]["recheck"])
+    return EventStream(stream.frames(None if last_event_id is None else int(last_event_id)))
 
 
 class EventStream(Response):
@@ -68,22 +53,20 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, viewers: Viewers, frames: AsyncIterator[bytes]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes]) -> None:
         super().__init__()
         del self.headers["content-length"]
-        self._viewers = viewers
         self._frames = frames
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        self._viewers.now += 1
         tasks = [asyncio.create_task(self._pump(send)), asyncio.create_task(_left(receive))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._viewers.now -= 1
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._frames.aclose()
         if tasks[0].done() and not tasks[0].cancelled():
             tasks[0].result()
 
@@ -109,31 +92,31 @@ class _Stream:
     """What one viewer is told, in order and without a gap: missed facts, then live ones, with heartbeats between."""
 
     def __init__(
-        self, deps: Deps, who: Principal, closing: asyncio.Event, recheck: Callable[[], Awaitable[Principal]]
+        self, deps: Deps, who: Principal, viewers: Broadcast, recheck: Callable[[], Awaitable[Principal]]
     ) -> None:
         self._deps = deps
         self._who = who
-        self._closing = closing
+        self._viewers = viewers
         self._recheck = recheck
         self._sent = 0
 
-    async def frames(self, last: int | None) -> AsyncIterator[bytes]:
+    async def frames(self, last: int | None) -> AsyncGenerator[bytes]:
         """Yield the bytes of the stream, beginning after fact number `last` (None: now)."""
-        feed = self._deps.engine.feed
-        # Subscribed before anything missed is read, so that nothing falls between the two.
-        subscription = feed.subscribe()
+        # Joined before anything missed is read, so that nothing falls between the two.
+        viewer = self._viewers.join()
         try:
-            self._sent = feed.last_seq if last is None else last
+            self._sent = self._deps.engine.feed.last_seq if last is None else last
             known = f"id: {self._sent}\n" if last is None else ""
             yield f": hello\nretry: {RETRY_MS}\n{known}\n".encode()
-            async for frame in self._missed():
-                yield frame
-            async for frame in self._live(subscription):
-                yield frame
+            async for chunk in self._missed():
+                yield chunk
+            async for chunk in self._live(viewer):
+                yield chunk
         finally:
-            subscription.close()
+            self._viewers.leave(viewer)
 
     async def _missed(self) -> AsyncIterator[bytes]:
+        """Yield what was said before: from the books as far as memory no longer has it, then from memory."""
         feed = self._deps.engine.feed
         if self._sent > feed.last_seq:
             yield self._reset("the number is from another life of these books")
@@ -143,37 +126,29 @@ class _Stream:
             if not rows or rows[0].seq > self._sent + 1:
                 yield self._reset("what followed is no longer kept")
                 return
-            yield b"".join(self._frame(said) for said in rows)
-        yield b"".join(self._frame(said) for said in feed.since(self._sent))
+            yield self._chunk([Frame(said) for said in rows])
+        if chunk := self._chunk([Frame(said) for said in feed.since(self._sent)]):
+            yield chunk
 
-    async def _live(self, subscription: Subscription) -> AsyncIterator[bytes]:
-        facts = aiter(subscription)
-        closing = asyncio.create_task(self._closing.wait())
-        coming = asyncio.ensure_future(anext(facts, None))
-        try:
-            while True:
-                done, _ = await asyncio.wait(
-                    {coming, closing}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
-                )
-                if closing in done:
+    async def _live(self, viewer: Viewer) -> AsyncIterator[bytes]:
+        """Yield what is said from now on, until the viewer is lost, unwelcome, or the house closes."""
+        heard_at_s = asyncio.get_running_loop().time()
+        while not self._viewers.closed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await viewer.awake.wait()
+            chunk = self._chunk(viewer.take())
+            if viewer.lost:
+                yield chunk + b": too slow, come back with Last-Event-ID\n\n"
+                return
+            now_s = asyncio.get_running_loop().time()
+            if now_s - heard_at_s >= HEARTBEAT_S:
+                heard_at_s = now_s
+                if not await self._still_welcome():
                     return
-                if not done:
-                    if not await self._still_welcome():
-                        return
-                    yield b": still here\n\n"
-                    continue
-                said = coming.result()
-                # A viewer that was lost has lost the oldest fact it had not read: what follows would hide the gap.
-                if said is None or subscription.lost:
-                    yield b": too slow, come back with Last-Event-ID\n\n"
-                    return
-                coming = asyncio.ensure_future(anext(facts, None))
-                if frame := self._frame(said):
-                    yield frame
-        finally:
-            for task in (coming, closing):
-                task.cancel()
-            await asyncio.gather(coming, closing, return_exceptions=True)
+                chunk = chunk or b": still here\n\n"
+            if chunk:
+                yield chunk
 
     async def _still_welcome(self) -> bool:
         """Whether the token still holds; books that do not answer now are no reason to send anybody away."""
@@ -181,18 +156,15 @@ class _Stream:
             return await self._recheck() == self._who
         except Problem:
             return False
-        except LedgerError:
+        except (LedgerError, TimeoutError):
             return True
 
-    def _frame(self, said: Said) -> bytes:
-        """Write one fact; nothing when it was sent already or is none of this viewer's business."""
-        if said.seq <= self._sent:
-            return b""
-        self._sent = said.seq
-        if self._who.role is Role.AGENT and getattr(said.fact, "agent", "") != self._who.agent:
-            return b""
-        data = json.dumps(fact_out(said, masked=self._who.masked), separators=(",", ":"))
-        return f"id: {said.seq}\nevent: {type(said.fact).__name__}\ndata: {data}\n\n".encode()
+    def _chunk(self, frames: Sequence[Frame]) -> bytes:
+        """Write facts that were not sent yet, as far as they are this viewer's business."""
+        fresh = [frame for frame in frames if frame.seq > self._sent]
+        if fresh:
+            self._sent = fresh[-1].seq
+        return b"".join(frame.shown_to(self._who) for frame in fresh)
 
     def _reset(self, reason: str) -> bytes:
         self._sent = self._deps.engine.feed.last_seq

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from controller import feed as feed_module
+from controller import feed
 from controller.core.events import AgentStatusAsked
+from controller.core.facts import CallQueued
+from controller.ports import Said
 from controller.settings import Http
-from controller.web import events
+from controller.web import broadcast, events
 from tests.web.house import CALLER, open_house
 
 pytestmark = pytest.mark.web
@@ -128,14 +130,13 @@ async def test_a_viewer_that_comes_back_misses_nothing_and_hears_nothing_twice(h
 
 async def test_what_memory_no_longer_has_comes_from_the_books(house):
     await house.end(await house.talk())
-    feed = house.engine.feed
-    last = feed.last_seq
-    feed._kept.clear()
+    last = house.engine.feed.last_seq
+    house.engine.feed._kept.clear()
     async with viewer(house, last=0) as one:
         await house.tell(AgentStatusAsked("an", "offline"))
         await one.until(lambda v: v.facts and v.facts[-1][0] > last)
     seqs = [seq for seq, _, _ in one.facts]
-    assert seqs == list(range(1, feed.last_seq + 1))
+    assert seqs == list(range(1, house.engine.feed.last_seq + 1))
     assert "reset" not in one.text
 
 
@@ -223,7 +224,7 @@ async def test_a_viewer_that_does_not_read_is_cut_and_the_engine_does_not_wait(h
 
 
 async def test_a_viewer_that_fell_behind_is_told_and_comes_back_without_a_gap(house, monkeypatch):
-    monkeypatch.setattr(feed_module, "READER_MAX", 5)
+    monkeypatch.setattr(broadcast, "FRAMES_MAX", 5)
     async with viewer(house) as one:
         start = house.engine.feed.last_seq
         one.reads.clear()
@@ -238,6 +239,43 @@ async def test_a_viewer_that_fell_behind_is_told_and_comes_back_without_a_gap(ho
         last = house.engine.feed.last_seq
         await again.until(lambda v: v.facts and v.facts[-1][0] == last)
     assert seen + [seq for seq, _, _ in again.facts] == list(range(start + 1, last + 1))
+
+
+async def test_a_burst_the_feed_itself_could_not_hold_is_no_gap_either(house):
+    async with viewer(house) as one:
+        start = house.engine.feed.last_seq
+        for n in range(feed.READER_MAX + 10):
+            house.engine.feed.publish(Said(start + 1 + n, 0, CallQueued("1.1", "sales", 1)))
+        await one.until(lambda v: v.ended)
+        assert "too slow" in one.text
+        seen = [seq for seq, _, _ in one.facts]
+        assert seen == list(range(start + 1, start + 1 + len(seen)))
+    async with viewer(house, last=seen[-1] if seen else start) as again:
+        last = house.engine.feed.last_seq
+        await again.until(lambda v: v.facts and v.facts[-1][0] == last)
+    assert seen + [seq for seq, _, _ in again.facts] == list(range(start + 1, last + 1))
+
+
+async def test_a_fact_is_written_once_for_all_who_see_it_alike(house, monkeypatch):
+    written = []
+    write = broadcast.Frame._write
+    monkeypatch.setattr(
+        broadcast.Frame, "_write", lambda frame, masked: written.append(frame.seq) or write(frame, masked=masked)
+    )
+    async with viewer(house) as one, viewer(house, "supervisor") as two, viewer(house, "read") as three:
+        await house.tell(AgentStatusAsked("an", "available"))
+        last = house.engine.feed.last_seq
+        for each in (one, two, three):
+            await each.until(lambda v: v.facts and v.facts[-1][0] == last)
+    assert written.count(last) == 2
+
+
+async def test_the_feed_is_read_while_somebody_watches(house):
+    assert house.engine.feed.readers == 0
+    async with viewer(house), viewer(house):
+        assert house.engine.feed.readers == 1
+    await asyncio.sleep(0)
+    assert house.engine.feed.readers == 0
 
 
 async def test_no_more_viewers_than_there_is_room_for(books):

@@ -11,7 +11,7 @@ from controller.core.facts import CallStarted
 from controller.core.text import clean_name, clean_number
 from controller.ports import Said
 from controller.web.auth import Principal, Role
-from controller.web.events import _Stream
+from controller.web.broadcast import Frame
 from controller.web.views import fact_out, hidden
 from tests.web.hostile import NAMES
 from tests.web.house import HOTLINE
@@ -43,9 +43,7 @@ def test_no_name_ends_an_event_or_begins_another(masked):
     for n, name in enumerate(NAMES):
         said = Said(n + 1, 1_700_000_000_000, CallStarted(name, name, name, name, name, name))
         who = Principal(Role.READ if masked else Role.ADMIN)
-        stream = _Stream.__new__(_Stream)
-        stream._who, stream._sent = who, n
-        frame = stream._frame(said).decode()
+        frame = Frame(said).shown_to(who).decode()
         assert frame.isascii()
         assert frame.count("\n") == 4
         number, event, data, _ = frame.split("\n", 3)
