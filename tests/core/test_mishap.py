@@ -18,7 +18,7 @@ from controller.core.step import Step, step
 from controller.core.turn import Turn
 from tests.core.setups import SALES, small
 from tests.core.words import answers, arrives, caller_seen, leg_gone, leg_seen, snapshot, status
-from tests.playbook import Playbook, a, given
+from tests.playbook import Playbook, given
 
 pytestmark = pytest.mark.pure
 

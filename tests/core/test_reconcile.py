@@ -40,7 +40,7 @@ from controller.core.facts import (
 )
 from controller.core.model import AgentPhase, Phase
 from controller.core.reconcile import PROMPT_GRACE_MS
-from controller.core.setup import Hotline, Menu, Setup, Way, WayKind
+from controller.core.setup import Hotline, Menu, Way, WayKind
 from tests.core.setups import NEVER, SALES, small
 from tests.core.words import (
     answers,

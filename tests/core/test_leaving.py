@@ -1,0 +1,104 @@
+"""Trunk meters: taken with the attempt, given back with the end, never past the caps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controller.core import leaving
+from controller.core.commands import ReplyTrunks
+from controller.core.events import OutboundAsked, OutboundEnded, OutboundNextAsked, PhoneChannel, SetupChanged
+from controller.core.model import Attempt, Call, Phase, TrunkState
+from controller.core.setup import Hotline, Setup, Trunk
+from controller.core.turn import Turn
+from tests.core.setups import SALES, agents, small
+from tests.playbook import Playbook, a, given
+
+pytestmark = pytest.mark.pure
+
+
+def capped(channels: int = 0, cps: int = 0, people: str = "abcd") -> Setup:
+    setup = small(*people, hotline=Hotline(SALES, queue="sales", trunk="v1", carrier="viettel", outbound=True))
+    return replace(setup, trunks=(Trunk("v1", "viettel", endpoint="v1", max_channels=channels, max_cps=cps),))
+
+
+def dial(book: Playbook, who: str, number: str = "0967123456", at: float | None = None) -> str:
+    book.when(OutboundAsked(f"1.{who}".replace(who, str(ord(who))), who, number), at=at)
+    return str(book.one(ReplyTrunks).refusal)
+
+
+def test_the_cap_of_channels_holds_and_a_channel_given_back_is_used_again() -> None:
+    book = given(capped(channels=2))
+    assert [dial(book, who) for who in "abc"] == ["", "", "no_trunk"]
+    book.when(OutboundEnded("1.97", "BUSY"))
+    assert dial(book, "d") == ""
+    assert book.world.trunks["v1"].live == ("1.98", "1.100")
+
+
+def test_the_cap_of_starts_holds_for_a_second() -> None:
+    book = given(capped(cps=2))
+    assert [dial(book, who, at=1) for who in "abc"] == ["", "", "no_trunk"]
+    assert dial(book, "d", at=2) == ""
+
+
+def test_a_cap_lowered_below_the_use_lets_talkers_talk() -> None:
+    book = given(capped(channels=3))
+    assert [dial(book, who) for who in "ab"] == ["", ""]
+    book.when(PhoneChannel("a", "1.97", "up")).when(SetupChanged(capped(channels=1)))
+    assert book.call("1.97").phase is Phase.CONNECTED
+    assert dial(book, "c") == "no_trunk"
+    book.when(OutboundEnded("1.97", "ANSWER")).when(OutboundEnded("1.98", "BUSY"))
+    assert dial(book, "d") == ""
+
+
+def test_an_emergency_call_takes_a_trunk_whatever_its_meter_says() -> None:
+    book = given(capped(channels=1, cps=1))
+    assert dial(book, "a", at=1) == ""
+    assert [dial(book, who, "113", at=1) for who in "bc"] == ["", ""]
+    assert len(book.world.trunks["v1"].live) == 3
+    book.when(OutboundEnded("1.98", "ANSWER")).when(OutboundEnded("1.99", "BUSY"))
+    assert book.world.trunks["v1"].live == ("1.97",)
+
+
+def test_the_least_recently_used_is_remembered() -> None:
+    book = given(capped())
+    dial(book, "a")
+    assert book.world.hotlines[SALES].used_at_ms == book.now_ms
+
+
+def call(*trunks: str) -> Call:
+    attempts = tuple(Attempt(name, name, "0967123456", SALES, SALES, "why") for name in trunks)
+    return Call("1.9", "outbound", Phase.DIALING, SALES, "", "", "", 1, attempts=attempts)
+
+
+def test_a_trunk_that_was_removed_meanwhile_is_passed_over() -> None:
+    book = given(capped())
+    row = call("gone", "v1")
+    turn = Turn(book.world, book.now_ms, "test#1")
+    turn.put(row)
+    attempt = leaving.admit_next(turn, row)
+    assert attempt is not None
+    assert (attempt.trunk, book.call("1.9").attempt) == ("v1", 2)
+    assert leaving.admit_next(turn, book.call("1.9")) is None
+
+
+def test_giving_back_what_is_not_held_changes_nothing() -> None:
+    book = given(capped())
+    turn = Turn(book.world, book.now_ms, "test#1")
+    leaving.release(turn, replace(call("v1"), trunk="v1"))
+    leaving.failed(turn, replace(call("v1"), trunk="v1"), "CONGESTION", 34)
+    leaving.succeeded(turn, replace(call("v1"), trunk="v1"))
+    assert (turn.facts, book.world.trunks) == ([], {})
+    turn.put(TrunkState("v1", failures=2))
+    leaving.succeeded(turn, replace(call("v1"), trunk="v1"))
+    assert book.world.trunks["v1"].failures == 0
+
+
+def test_an_agent_s_own_wrap_up_wins_over_the_hotline_that_carries_the_call() -> None:
+    setup = replace(capped(), agents=agents("a", wrap_up=4))
+    hotlines = (replace(setup.hotlines[0], wrap_up=30, notify_talk_time=9),)
+    book = given(replace(setup, hotlines=hotlines)).when(OutboundAsked("1.9", "a", "0967123456"))
+    book.then(a(ReplyTrunks, refusal=""))
+    assert (book.call("1.9").wrap_up_s, book.call("1.9").talk_limit_s) == (4, 9)
+    book.when(OutboundNextAsked("1.9", "BUSY"))
