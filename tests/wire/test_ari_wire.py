@@ -352,11 +352,11 @@ def ordinary_and_spoilt() -> list[str | bytes]:
 
 
 def test_reading_takes_less_than_a_millisecond(ears):
-    took = []
+    took = []  # processor time: the machine may be busy with others
     for raw in ordinary_and_spoilt():
-        began = time.perf_counter()
+        began = time.thread_time()
         ears.hear(raw)
-        took.append(time.perf_counter() - began)
+        took.append(time.thread_time() - began)
     assert sorted(took)[int(len(took) * 0.99)] < 0.001
 
 
