@@ -99,7 +99,11 @@ def exit_code(error: Exception) -> int:
 def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+    config: Config = None,
 ) -> None:
+    if config is not None:
+        # Before the verb or behind it: both are how people write it, and what stands behind it counts.
+        os.environ["TONGDAI_CONFIG"] = str(config)
     if version:
         say(f"tongdai {__version__}")
         raise typer.Exit

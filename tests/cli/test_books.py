@@ -218,6 +218,17 @@ def test_every_verb_of_the_interface_is_there(run):
         assert f"\n  {verb} " in told
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_the_settings_file_may_stand_before_the_verb_or_behind_it(run, environ, tmp_path, before):
+    environ.setenv("TONGDAI_CONFIG", "")
+    environ.delenv("TONGDAI_DATABASE__URL")
+    books, config = tmp_path / "elsewhere.db", tmp_path / "tongdai.toml"
+    config.write_text(f'[database]\nurl = "sqlite+aiosqlite:///{books}"\n', encoding="utf-8")
+    words = ("--config", config, "migrate") if before else ("migrate", "--config", config)
+    assert run(*words).code == 0
+    assert books.exists()
+
+
 def test_the_version_is_told(run):
     assert run("--version").out == f"tongdai {__version__}\n"
 
