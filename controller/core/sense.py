@@ -120,7 +120,7 @@ def _virtual(place: Place, hotline: Hotline, report: Report) -> None:
     if hotline.trunk:
         report.add((*place, "trunk"), "a virtual hotline has no trunk")
     if hotline.outbound:
-        report.add((*place, "outbound"), "a virtual hotline never calls out")
+        report.warn((*place, "outbound"), "has no effect: a virtual hotline never calls out")
     if hotline.fallback.kind == "phone":
         report.add((*place, "fallback"), "a virtual hotline never calls out, so it cannot call a phone")
 

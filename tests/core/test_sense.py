@@ -89,7 +89,6 @@ def again(table: str, **keys: Any) -> tuple[str, Any]:
         ),
         ([("hotline.1.fallback", "ring")], []),
         ([("hotline.2.trunk", "viettel-1")], ["hotline[2].trunk: a virtual hotline has no trunk"]),
-        ([("hotline.2.outbound", True)], ["hotline[2].outbound: a virtual hotline never calls out"]),
         (
             [("hotline.2.fallback", {"phone": "0912345678"})],
             ["hotline[2].fallback: a virtual hotline never calls out, so it cannot call a phone"],
@@ -146,6 +145,10 @@ def test_one_contradiction_is_one_line(changes: list[tuple[str, Any]], expected:
         (
             [("adaptive.0.fallback", "19001001")],
             ["adaptive[0].fallback: hotline 19001001 is virtual, so no call will leave by it"],
+        ),
+        (
+            [("hotline.2.outbound", True)],
+            ["hotline[2].outbound: has no effect: a virtual hotline never calls out"],
         ),
         (
             [("agent.0.outbound_with", "19001001")],
