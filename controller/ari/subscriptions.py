@@ -65,7 +65,7 @@ class Subscriptions:
         wanted = dict.fromkeys(name for name in endpoints if is_endpoint(name))
         for name in [name for name in self._phones if name not in wanted]:
             await self._ask("applications.unsubscribe", self._source([phone(name)]))
-            del self._phones[name]
+            self._phones.pop(name, None)
         lacking: list[str] = [name for name in endpoints if name not in wanted]
         missing = [name for name in wanted if name not in self._phones]
         for start in range(0, len(missing), BATCH_MAX):

@@ -32,12 +32,13 @@ from controller.ari.client import (
     reason_of,
 )
 from controller.ari.link import BACKOFF_MAX_S, NOT_LISTENING_MAX_S, Link, LinkState, Turn
+from controller.ari.notices import Entered, Finished, Left, Notice, Odd, Replaced
 from controller.ari.pool import NotListeningError, Reply
 from controller.ari.requests import OPERATIONS, Ask, plan, undo
 from controller.ari.snapshot import Lists, read
 from controller.ari.subscriptions import ANY_OK, Subscriptions
 from controller.ari.waiters import Waiters, heard_within
-from controller.ari.wire import INBOUND, WANTED, Ears, Entered, Finished, Left, Notice, Odd, Replaced
+from controller.ari.wire import INBOUND, WANTED, Ears
 from controller.core.commands import Command
 from controller.core.events import CallArrived, SnapshotTaken
 from controller.errors import LeadLostError, TelephoneError

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
+from controller.ari.notices import Entered, Finished, Left, Notice, Odd, Replaced
 from controller.ari.shape import (
     TECHNOLOGY,
     Object,
@@ -45,41 +46,6 @@ from controller.core.events import (
 )
 from controller.core.text import clean_name, clean_number
 
-
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """A channel we made is in our application: from now on it takes commands."""
-
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A playback of ours has ended."""
-
-    playback: str
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """A channel we made is gone: nobody need wait for it any longer."""
-
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """Another controller connected as our application: this one must be silent from now on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Odd:
-    """A message that was not understood; `why` is one of a few words, fit to be a metric's label."""
-
-    why: str
-
-
-Notice = Entered | Finished | Left | Replaced | Odd
 Heard = tuple[Event | Notice, ...]
 
 NOTHING: Final[Heard] = ()

@@ -13,19 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.ari.wire import (
-    CALLERS_MAX,
-    ECHOES_MAX,
-    READERS,
-    WANTED,
-    Ears,
-    Entered,
-    Finished,
-    Left,
-    Notice,
-    Odd,
-    Replaced,
-)
+from controller.ari.notices import Entered, Finished, Left, Notice, Odd, Replaced
+from controller.ari.wire import CALLERS_MAX, ECHOES_MAX, READERS, WANTED, Ears
 from controller.core.events import (
     CallArrived,
     CallGone,
