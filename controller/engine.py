@@ -172,6 +172,15 @@ class Engine:
         """Turns not yet on the books."""
         return len(self._owed)
 
+    def owed_ends(self) -> dict[str, tuple[CallEnded, tuple[Line, ...]]]:
+        """Calls that have ended and are not on the books yet, with their stories: a reader finds them nowhere else."""
+        found: dict[str, tuple[CallEnded, tuple[Line, ...]]] = {}
+        for turn in self._owed:
+            stories = dict(turn.stories)
+            ends = (said.fact for said in turn.facts if isinstance(said.fact, CallEnded))
+            found.update((fact.call, (fact, stories.get(fact.call, ()))) for fact in ends)
+        return found
+
     # -- the writer --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

@@ -47,6 +47,7 @@ from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
 from controller.web.app import create_app
 from controller.web.deps import Deps
+from controller.web.latest import Latest
 from controller.web.server import listen
 from controller.web.server import serve as serve_http
 
@@ -145,7 +146,7 @@ class House:
         """What the parlour may use."""
         return Deps(
             engine=self.engine,
-            history=History(self.database),
+            history=Latest(History(self.database), self.engine),
             tokens=Tokens(self.database, self.clock),
             setups=self.setups,
             apply_setup=self.apply,

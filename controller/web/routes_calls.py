@@ -53,12 +53,13 @@ async def calls(deps: Known, who: Who, asked: Annotated[CallsAsked, Query()]) ->
             return CallPage(items=[], next=None)
         wanted = replace(wanted, agent=who.agent)
     found: dict[tuple[int, str], Call | CallEnded] = {}
-    if asked.state != "live":
-        for ended in await deps.history.calls(wanted, before=before, limit=asked.limit + 1):
-            found[ended.arrived_at_ms, ended.call] = ended
+    # Live calls first: one that ends while the books are read is then found in both, and never in neither.
     if asked.state != "ended" and not wanted.result:
         for call in _live(deps.engine.world.calls.values(), wanted, before, setup):
             found[call.arrived_at_ms, call.id] = call
+    if asked.state != "live":
+        for ended in await deps.history.calls(wanted, before=before, limit=asked.limit + 1):
+            found[ended.arrived_at_ms, ended.call] = ended
     # One row more than asked for tells whether there is a next page.
     newest = nlargest(asked.limit + 1, found)
     shown = newest[: asked.limit]

@@ -44,6 +44,7 @@ from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
 from controller.web.app import create_app
 from controller.web.deps import Deps
+from controller.web.latest import Latest
 
 HOTLINE = "+842473001001"
 MENU_HOTLINE = "+842473001002"
@@ -247,7 +248,7 @@ def _deps(engine: Engine, database: Database, setups: SetupRepo, tokens: Tokens,
     registry = CollectorRegistry()
     Gauge("tongdai_calls", "Calls that are up", registry=registry).set_function(lambda: len(engine.world.calls))
     return Deps(
-        engine=engine, history=History(database), tokens=tokens, setups=setups, apply_setup=apply,
+        engine=engine, history=Latest(History(database), engine), tokens=tokens, setups=setups, apply_setup=apply,
         parse_setup=parse, explain=explain, audit=note, metrics=registry, clock=clock,
     )  # fmt: skip
 
