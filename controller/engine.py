@@ -336,7 +336,8 @@ def _line(now_ms: int, kind: str, value: object, cause: str) -> Line:
     body = codec.encode(value)
     name = str(body.pop("type"))
     call = str(body.pop("call", "") or "")
-    body.pop("cause", None)
+    if kind == "command":
+        body.pop("cause")
     return Line(now_ms, call, kind, name, cause, body)
 
 

@@ -53,7 +53,7 @@ from controller.web.server import serve as serve_http
 
 AUDIT_S = 30.0
 AUDIT_MARGIN_MS = 2_000
-SETUP_POLL_S = 1.0
+SETUP_POLL_S = 2.0
 FORGET_S = 3600.0
 FACTS_DAYS, STORIES_DAYS = 30, 90
 SNAPSHOT_RETRY_S = 0.2
