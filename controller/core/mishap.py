@@ -48,9 +48,11 @@ def _drop_call(turn: Turn, call: Call) -> None:
         agent = turn.world.agents.get(name)
         if agent is not None and agent.call == call.id:
             turn.put(_idle(agent))
-    for channel in (*(offer.leg for offer in call.offers), call.leg, call.id):
-        if channel:
-            turn.do(commands.HangUp(call.id, turn.cause, channel, FAILED_Q850))
+    for offer in call.offers:
+        ending.drop_offer(turn, call.id, offer, "lost")
+        turn.do(commands.HangUp(call.id, turn.cause, offer.leg, FAILED_Q850))
+    for channel in filter(None, (call.leg, call.id)):
+        turn.do(commands.HangUp(call.id, turn.cause, channel, FAILED_Q850))
     if call.answered_at_ms is not None and call.direction == "inbound":
         turn.do(commands.CloseBridge(call.id, turn.cause, ending.bridge_of(call)))
     for trunk in [row for row in turn.world.trunks.values() if call.id in row.live]:

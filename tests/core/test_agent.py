@@ -264,7 +264,7 @@ def test_phones_of_nobody_are_nobodys_business(event: object) -> None:
     assert book.facts == []
 
 
-# -- one pair of hands -------------------------------------------------------------------------------------------------
+# -- one pair of hands ------------------------------------------------------------------------------------------------
 
 
 def test_a_leg_that_was_given_up_holds_its_agent_until_it_is_gone() -> None:

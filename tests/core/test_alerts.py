@@ -11,7 +11,7 @@ from controller.core.events import DigitPressed, OutboundAsked, OutboundEnded, P
 from controller.core.facts import AlertCleared, AlertRaised, CallQueued
 from controller.core.setup import Hotline, Menu, Queue, QueueGroup, Setup, Way, WayKind
 from tests.core.setups import SALES, small
-from tests.core.words import answers, arrives, declines, leaves, played, rings, snapshot, status
+from tests.core.words import answers, arrives, caller_seen, declines, leaves, played, rings, snapshot, status
 from tests.playbook import Playbook, a, given, never
 
 pytestmark = pytest.mark.pure
@@ -132,8 +132,6 @@ def test_a_call_keeps_the_limits_it_began_with() -> None:
 
 def test_an_alert_outlives_a_restart_and_is_not_raised_again() -> None:
     book = waiting().passes(25).restarted()
-    from tests.core.words import caller_seen
-
     book.when(snapshot(caller_seen(), phones=("an",))).then(never(AlertRaised)).passes(30).then(never(AlertRaised))
     assert list(book.world.alerts) == ["1.1.answer_time"]
     book.when(leaves()).then(a(AlertCleared))

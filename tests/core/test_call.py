@@ -36,7 +36,7 @@ def ringing(*names: str, **queue: object) -> Playbook:
     return book.when(arrives(), at=0).when(rings(), at=1)
 
 
-# -- F19: the agent answers in the instant the ring time ends ----------------------------------------------------------
+# -- F19: the agent answers in the instant the ring time ends ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("order", list(permutations(("time", "answered", "sent", "gone"))), ids=" ".join)
@@ -108,7 +108,7 @@ def test_hanging_up_a_call_nobody_knows_is_not_found() -> None:
     assert ringing().when(HangupAsked("1.1", "boss")).answer.ok
 
 
-# -- messages about what is over -----------------------------------------------------------------------------------------
+# -- messages about what is over --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_question_about_an_inbound_call_s_trunk_is_odd() -> None:
     ringing().when(OutboundNextAsked("1.1", "CONGESTION")).then(a(OddEvent)).only()
 
 
-# -- commands that fail late ---------------------------------------------------------------------------------------------
+# -- commands that fail late ------------------------------------------------------------------------------------------
 
 
 def test_a_ring_command_that_failed_after_the_offer_was_taken_back_frees_the_agent() -> None:

@@ -1,4 +1,4 @@
-"""S15: every event, command, fact and live row is written and read back equal; what is torn is refused, never guessed."""
+"""S15: every event, command, fact and live row is written and read back equal; what is torn is refused."""
 
 from __future__ import annotations
 

@@ -12,7 +12,18 @@ from controller.core.facts import CallAnswered, CallOffered
 from controller.core.matching import PASSED_MAX
 from controller.core.setup import Group, Hotline, Queue, QueueGroup, Setup, Strategy
 from tests.core.setups import SALES, SUPPORT, agents, small
-from tests.core.words import answers, arrives, busy, declines, leaves, leg_gone, rings, snapshot, status
+from tests.core.words import (
+    answers,
+    arrives,
+    busy,
+    caller_seen,
+    declines,
+    leaves,
+    leg_gone,
+    rings,
+    snapshot,
+    status,
+)
 from tests.playbook import Playbook, a, given, never
 
 pytestmark = pytest.mark.pure
@@ -71,7 +82,7 @@ def test_fewest_calls_counts_the_talks_of_today() -> None:
     book.when(status("an", "not_ready"))
     assert [serve(book, n) for n in range(3, 6)] == ["binh"] * 3
     book.when(status("an", "available"))
-    assert [serve(book, n) for n in range(6, 10)] == ["an", "an", "an", "an"][:3] + ["an"]
+    assert [serve(book, n) for n in range(6, 10)] == ["an"] * 4
 
 
 def test_fewest_calls_begins_anew_at_local_midnight() -> None:
@@ -138,7 +149,7 @@ def test_primary_groups_come_first_and_the_others_after_they_were_tried(strategy
     assert book.offered() == ["chi"]
     assert "primary" in book.one(CallOffered).why
     book.when(declines(1, 1))
-    assert book.offered() and set(book.offered()) <= {"an", "binh"}
+    assert set(book.offered()) in ({"an"}, {"binh"}, {"an", "binh"})
     assert "secondary" in book.facts[1].why
 
 
@@ -227,14 +238,8 @@ def test_many_callers_and_many_agents_meet_in_one_step() -> None:
     book = given(small(*names, max_size=200, max_wait=600), reachable=False).available(*names)
     for n in range(1, 101):
         book.when(arrives(n)).then(never(RingAgent))
-    book.when(snapshot(*[seen for seen in _callers(100)], phones=tuple(names)))
+    book.when(snapshot(*(caller_seen(n) for n in range(1, 101)), phones=tuple(names)))
     assert len(book.offered()) == len(set(book.offered())) == 100 > PASSED_MAX
-
-
-def _callers(count: int) -> list:
-    from tests.core.words import caller_seen
-
-    return [caller_seen(n) for n in range(1, count + 1)]
 
 
 def test_no_more_than_so_many_are_passed_over_in_one_step_and_none_for_ever() -> None:
@@ -250,8 +255,6 @@ def test_no_more_than_so_many_are_passed_over_in_one_step_and_none_for_ever() ->
 def test_nobody_is_rung_while_asterisk_cannot_be_heard() -> None:
     book = given(small("an")).when(LinkLost("cut")).available("an")
     book.when(arrives(1)).then(never(RingAgent))
-    from tests.core.words import caller_seen
-
     book.when(snapshot(caller_seen(1), phones=("an",))).then(a(RingAgent, call="1.1"))
     book.when(rings(1))
     assert book.call("1.1").offers[0].ringing

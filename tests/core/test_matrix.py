@@ -163,7 +163,7 @@ def test_no_phase_lasts_for_ever_without_its_caller(phase: Phase) -> None:
     assert not book.world.calls
 
 
-# -- the agent machine ---------------------------------------------------------------------------------------------------
+# -- the agent machine ------------------------------------------------------------------------------------------------
 
 VERBS = ("offered", "answered", "released", "gone", "dialed")
 

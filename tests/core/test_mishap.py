@@ -95,7 +95,7 @@ def test_a_trunk_loses_its_cool_down_and_other_rows_are_removed() -> None:
     assert not book.world.queue_days
 
 
-# -- where it is used ----------------------------------------------------------------------------------------------------
+# -- where it is used -------------------------------------------------------------------------------------------------
 
 
 def two_waiting() -> Playbook:

@@ -126,7 +126,7 @@ def test_a_channel_that_goes_without_a_report_ends_the_call(gone: object) -> Non
     assert book.facts == []
 
 
-# -- the next trunk ----------------------------------------------------------------------------------------------------
+# -- the next trunk ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("word", ["CONGESTION", "CHANUNAVAIL"])
@@ -177,7 +177,7 @@ def test_the_caps_of_a_trunk_hold() -> None:
     assert book.one(ReplyTrunks).attempt.trunk == "v2"
 
 
-# -- refusals ----------------------------------------------------------------------------------------------------------
+# -- refusals ---------------------------------------------------------------------------------------------------------
 
 
 def test_whoever_is_no_agent_of_ours_may_not_dial() -> None:
@@ -232,7 +232,7 @@ def test_no_trunk_with_room_is_a_refusal_with_a_record() -> None:
     assert book.states()["binh"] == "offline"
 
 
-# -- what else may come ------------------------------------------------------------------------------------------------
+# -- what else may come -----------------------------------------------------------------------------------------------
 
 
 def test_a_supervisor_ends_a_dialled_call() -> None:

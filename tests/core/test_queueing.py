@@ -314,7 +314,7 @@ def test_open_hours_let_in() -> None:
     waiting(given(replace(small("an", hours="always"), schedules=(always,))).available("an").when(arrives()))
 
 
-# -- the figures of the day --------------------------------------------------------------------------------------------
+# -- the figures of the day -------------------------------------------------------------------------------------------
 
 
 def test_the_figures_count_what_happened_today() -> None:

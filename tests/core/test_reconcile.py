@@ -80,7 +80,7 @@ def audit(book: Playbook, *channels: object, age_ms: int = 0, **more: object) ->
     return snapshot(*channels, asked_at_ms=book.now_ms - age_ms, **more)  # type: ignore[arg-type]
 
 
-# -- calls that are gone -------------------------------------------------------------------------------------------------
+# -- calls that are gone ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -130,7 +130,7 @@ def test_a_call_that_is_to_end_is_hung_up_again() -> None:
     book.when(snapshot(caller_seen(), phones=("an",))).then(a(HangUp, channel="1.1"))
 
 
-# -- offers and talks ----------------------------------------------------------------------------------------------------
+# -- offers and talks -------------------------------------------------------------------------------------------------
 
 
 def test_an_offer_answered_meanwhile_is_a_talk() -> None:
@@ -188,15 +188,13 @@ def test_an_agent_let_go_is_free_when_the_leg_is_not_there() -> None:
 
 
 def test_a_forward_answered_meanwhile_is_a_talk() -> None:
-    book = (
-        forwarding().when(snapshot(caller_seen(), leg_seen("1.1.p1", ""))).then(a(Join, leg="1.1.p1"), a(CallAnswered))
-    )
+    book = forwarding().when(snapshot(caller_seen(), leg_seen("1.1.p1", "")))
+    book.then(a(Join, leg="1.1.p1"), a(CallAnswered))
 
 
 def test_a_forward_that_vanished_is_rung_again_and_the_trunk_is_not_blamed() -> None:
-    book = (
-        forwarding().when(snapshot(caller_seen())).then(a(RingPhone, leg="1.1.p2", endpoint="v1"), never(TrunkFailed))
-    )
+    book = forwarding().when(snapshot(caller_seen()))
+    book.then(a(RingPhone, leg="1.1.p2", endpoint="v1"), never(TrunkFailed))
     assert book.world.trunks["v1"].live == ("1.1",)
 
 
@@ -204,7 +202,7 @@ def test_a_forward_that_still_rings_goes_on() -> None:
     forwarding().when(snapshot(caller_seen(), leg_seen("1.1.p1", "", "ring"))).only()
 
 
-# -- after a start -------------------------------------------------------------------------------------------------------
+# -- after a start ----------------------------------------------------------------------------------------------------
 
 
 def test_waiting_callers_keep_place_and_time_and_hear_music_again() -> None:
@@ -268,7 +266,7 @@ def test_a_phone_set_aside_gets_another_chance_after_a_resync() -> None:
     assert book.states() == {"an": "ready"}
 
 
-# -- what nobody wants ---------------------------------------------------------------------------------------------------
+# -- what nobody wants ------------------------------------------------------------------------------------------------
 
 
 def test_legs_and_bridges_of_no_call_are_ended() -> None:
@@ -289,7 +287,7 @@ def test_the_bridge_of_a_call_that_does_not_talk_is_closed() -> None:
     ).then(a(CloseBridge, bridge="1.1.br"))
 
 
-# -- audits --------------------------------------------------------------------------------------------------------------
+# -- audits -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_audit_that_finds_nothing_says_nothing() -> None:

@@ -12,7 +12,7 @@ from controller.core.facts import AgentChanged, CallEnded, CallQueued, CallRoute
 from controller.core.model import Phase
 from controller.core.setup import Group, Hotline, Queue, QueueGroup, Setup, Strategy, Way, WayKind
 from tests.core.setups import SALES, agents, small
-from tests.core.words import answers, arrives, declines, leaves, leg_gone, snapshot, status
+from tests.core.words import answers, arrives, caller_seen, declines, leaves, leg_gone, snapshot, status
 from tests.playbook import Playbook, a, given, never
 
 pytestmark = pytest.mark.pure
@@ -35,8 +35,6 @@ def test_a_new_agent_who_signs_in_is_rung() -> None:
 
 
 def snapshot_of(book: Playbook, *phones: str) -> object:
-    from tests.core.words import caller_seen
-
     return snapshot(*(caller_seen(int(call.partition(".")[2])) for call in book.world.calls), phones=phones)
 
 

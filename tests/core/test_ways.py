@@ -59,7 +59,7 @@ def test_ways_are_described_as_people_write_them(way: Way, said: str) -> None:
     assert describe(way) == said
 
 
-# -- closed and blocked ------------------------------------------------------------------------------------------------
+# -- closed and blocked -----------------------------------------------------------------------------------------------
 
 
 def test_closed_hours_hang_up_unless_told_otherwise() -> None:
@@ -89,7 +89,7 @@ def test_hanging_up_twice_is_hanging_up_once() -> None:
     book.when(leaves()).then(a(CallEnded, end_cause="closed"))
 
 
-# -- voicemail ---------------------------------------------------------------------------------------------------------
+# -- voicemail --------------------------------------------------------------------------------------------------------
 
 
 def test_a_message_is_recorded_after_the_prompt_and_ends_the_call() -> None:
@@ -115,7 +115,7 @@ def test_a_message_of_another_name_says_nothing() -> None:
 
 
 def test_a_message_whose_end_is_never_told_ends() -> None:
-    book = goes(Way(WayKind.VOICEMAIL)).when(played()).passes(MESSAGE_MAX_S + 10).only(a(HangUp))
+    goes(Way(WayKind.VOICEMAIL)).when(played()).passes(MESSAGE_MAX_S + 10).only(a(HangUp))
 
 
 def test_voicemail_that_cannot_record_lets_the_caller_go() -> None:
@@ -130,7 +130,7 @@ def test_the_queue_s_music_falls_silent_before_a_message() -> None:
     book.when(leaves()).then(a(CallEnded, result="voicemail"))
 
 
-# -- on to a phone -----------------------------------------------------------------------------------------------------
+# -- on to a phone ----------------------------------------------------------------------------------------------------
 
 
 def test_a_forward_rings_with_music_and_joins_on_answer() -> None:
