@@ -20,6 +20,7 @@ import structlog
 from controller import log, setup_file
 from controller.agi.scripts import Dialogues
 from controller.agi.server import Server as AgiServer
+from controller.ari.client import TooOldError
 from controller.ari.link import LinkState
 from controller.ari.telephone import AriTelephone
 from controller.clock import SystemClock
@@ -192,6 +193,10 @@ class House:
             await job()
         except LeadLostError as error:
             self._lose_lead(str(error))
+        except TooOldError as error:
+            self._log.error("this Asterisk is too old", why=str(error))
+            self.code = EXIT_USAGE
+            self._over.set()
         except Exception:  # noqa: BLE001  # the process ends and is started again: nothing is swallowed
             self._log.exception("a room broke down: stopping, so that a fresh start can reconcile")
             self.code = 1
