@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from controller.core.alphabets import HOST
 from controller.core.setup import AgentSetup, Setup, Trunk
 from controller.lab.conftext import CONTACT, LANGUAGE, NAME, SECRET, ConfError, Section, host_of
 
 PHONE_BASE, TRUNK_BASE = "tongdai-phone", "tongdai-trunk"
 CODECS = "ulaw,alaw"
+SIP_PORT = 5060
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,14 @@ def _registering(agent: AgentSetup, setup: Setup, options: SipOptions) -> list[S
 
 
 def _contact(agent: AgentSetup, setup: Setup, options: SipOptions, alone: dict[str, str]) -> list[Section]:
-    """A phone at a fixed contact. It may dial out only when its address is nobody else's, for that is all it shows."""
+    """A phone at a fixed contact. It may dial out only when nobody else is where it is, for that is all it shows."""
     name = agent.endpoint
     aor = Section(name).set("type", "aor").set("contact", agent.phone.contact, CONTACT)
     aor.set("qualify_frequency", str(options.qualify_phones_s))
     sections = [_phone(name, agent, setup).set("identify_by", "ip"), aor]
     if name in alone:
         identify = Section(name).set("type", "identify").set("endpoint", name, NAME)
-        sections.append(identify.set("match", alone[name]))
+        sections.append(identify.set("match", alone[name], HOST))
     return sections
 
 
@@ -134,10 +136,26 @@ def _name(text: str) -> str:
 
 
 def _addresses_of_one(phones: list[AgentSetup], trunk_hosts: list[str]) -> dict[str, str]:
-    """Source addresses by endpoint, of contact phones whose address neither another one nor a trunk has."""
+    """What tells contact phones apart, by endpoint: the source address; where several have one, address and port.
+
+    None is told apart from a trunk at the same address, which is known from any port.
+    """
     fixed = {row.endpoint: _address(row.phone.contact) for row in phones if not row.phone.user}
     count = Counter([address for address in fixed.values() if address] + trunk_hosts)
-    return {name: address for name, address in fixed.items() if address and count[address] == 1}
+    found = {name: address for name, address in fixed.items() if address and count[address] == 1}
+    shared = {
+        row.endpoint: _with_port(fixed[row.endpoint], row.phone.contact)
+        for row in phones
+        if count[fixed.get(row.endpoint, "")] > 1 and fixed[row.endpoint] not in trunk_hosts
+    }
+    places = Counter(shared.values())
+    return found | {name: place for name, place in shared.items() if places[place] == 1}
+
+
+def _with_port(address: str, contact: str) -> str:
+    port = contact.rpartition("@")[2].rpartition(":")[2]
+    host = f"[{address}]" if ":" in address else address
+    return f"{host}:{port if port.isdigit() else SIP_PORT}"
 
 
 def _address(contact: str) -> str:

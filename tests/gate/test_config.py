@@ -112,8 +112,25 @@ def test_a_fixed_phone_is_named_by_its_agent_and_known_by_its_address() -> None:
     assert found["binh", "identify"] == {"type": "identify", "endpoint": "binh", "match": "192.0.2.22"}
 
 
-def test_two_fixed_phones_at_one_address_cannot_be_told_apart() -> None:
-    twin = replace(BINH, name="dung", endpoint="dung", phone=Phone(contact="sip:dung@192.0.2.22:5072"))
+def test_two_fixed_phones_at_one_address_are_told_apart_by_their_ports() -> None:
+    twin = replace(BINH, name="dung", endpoint="dung", phone=Phone(contact="sip:dung@192.0.2.22"))
+    found = pjsip(replace(WHOLE, agents=(BINH, twin)))
+    assert found["binh", "identify"]["match"] == "192.0.2.22:5071"
+    assert found["dung", "identify"]["match"] == "192.0.2.22:5060"
+
+
+def test_two_fixed_phones_at_one_address_of_the_sixth_version() -> None:
+    first = replace(BINH, phone=Phone(contact="sip:binh@[2001:db8::7]:5071"))
+    twin = replace(BINH, name="dung", endpoint="dung", phone=Phone(contact="sip:dung@[2001:db8::7]"))
+    found = pjsip(replace(WHOLE, agents=(first, twin)))
+    assert [found[name, "identify"]["match"] for name in ("binh", "dung")] == [
+        "[2001:db8::7]:5071",
+        "[2001:db8::7]:5060",
+    ]
+
+
+def test_two_fixed_phones_at_one_port_cannot_be_told_apart() -> None:
+    twin = replace(BINH, name="dung", endpoint="dung", phone=Phone(contact="sip:dung@192.0.2.22:5071"))
     found = pjsip(replace(WHOLE, agents=(BINH, twin)))
     assert [name for name, kind in found if kind == "identify"] == ["first", "off"]
     assert {("binh", "endpoint"), ("dung", "endpoint")} <= set(found)
