@@ -9,7 +9,8 @@ from typing import Final
 from controller.core.setup import Setup
 from controller.lab.conftext import NAME, SECRET, Section
 
-USER: Final = "customer"
+USER: Final = "lab-customer"
+"""No name a caller behind a trunk would show: whoever shows it is asked for the password."""
 NUMBER: Final = "0280000001"
 _PASSWORD_BYTES: Final = 9
 

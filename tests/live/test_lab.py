@@ -143,7 +143,7 @@ def test_the_demonstration_tells_the_story_of_both_calls(shown: str) -> None:
 
 
 def test_it_says_where_to_look_and_how_to_dial_in(shown: str) -> None:
-    for word in ("lab.json", "/metrics", "user customer, password ", "dial a hotline: +842473001001", "*40"):
+    for word in ("lab.json", "/metrics", "user lab-customer, password ", "dial a hotline: +842473001001", "*40"):
         assert word in shown, shown
 
 
