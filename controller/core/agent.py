@@ -88,6 +88,13 @@ def release(turn: Turn, name: str, q850: int = 16) -> None:
     turn.do(commands.HangUp(agent.call, turn.cause, agent.leg, q850))
 
 
+def release_again(turn: Turn, name: str) -> Agent:
+    """The leg given up is still there: its hang-up may have been lost with us."""
+    agent = turn.world.agents[name]
+    turn.do(commands.HangUp(agent.call, turn.cause, agent.leg))
+    return turn.change_agent(name, releasing_until_ms=turn.now_ms + RELEASE_LIMIT_MS)
+
+
 def free(turn: Turn, name: str, **fields: object) -> Agent:
     """The agent's leg or own outbound call is gone."""
     return move(turn, name, "gone", call="", leg="", **fields)

@@ -169,6 +169,8 @@ def _mend_agent(turn: Turn, name: str, phone: EndpointSeen | None, sight: _Sight
     agent = turn.world.agents[name]
     if agent.phase is not AgentPhase.IDLE and _lost(turn, agent, sight):
         agent = agents.free(turn, name)
+    elif agent.phase is AgentPhase.RELEASING and sight.resync:
+        agent = agents.release_again(turn, name)
     if phone is None:
         if agent.reachable and sight.resync:
             turn.change_agent(name, reachable=False, foreign=())

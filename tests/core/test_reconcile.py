@@ -187,6 +187,13 @@ def test_an_agent_let_go_is_free_when_the_leg_is_not_there() -> None:
     assert book.states() == {"an": "ready", "binh": "ready"}
 
 
+def test_a_leg_let_go_that_is_still_there_is_hung_up_again_and_its_phone_is_not_blamed() -> None:
+    book = talking().when(leaves()).restarted()
+    book.when(snapshot(leg_seen("1.1.a1", "an"), phones=("an", "binh"))).then(a(HangUp, channel="1.1.a1"))
+    book.when(leg_gone()).passes(20)
+    assert book.states() == {"an": "ready", "binh": "ready"}
+
+
 def test_a_forward_answered_meanwhile_is_a_talk() -> None:
     book = forwarding().when(snapshot(caller_seen(), leg_seen("1.1.p1", "")))
     book.then(a(Join, leg="1.1.p1"), a(CallAnswered))
