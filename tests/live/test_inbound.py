@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controller.lab import tone
 from controller.lab.sipcall import Rule
 from tests.live.floor import CUSTOMER, CUSTOMER_HZ, SPEECH, Floor, agent_hz, same
 from tests.live.harness import soon, until
@@ -13,13 +15,15 @@ from tests.live.setups import HOTLINE, hotline, queue, table, whole
 
 pytestmark = pytest.mark.live
 
-SMALL, TIERS, RESTING, CLOSED, SHORT, NOBODY, FORWARD = (f"+8424730010{n}" for n in range(11, 18))
+SMALL, TIERS, RESTING, CLOSED, SHORT, NOBODY = (f"+8424730010{n}" for n in range(11, 17))
+ANOTHER_DAY = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
 SETUP = whole(
     hotline(queue="sales"),
     hotline(SMALL, queue="small"),
     hotline(TIERS, queue="tiers"),
     hotline(RESTING, queue="resting", wrap_up=1),
     hotline(SHORT, queue="short"),
+    hotline(CLOSED, queue="sales", hours="office", closed={"play": "live-short", "then": {"voicemail": True}}),
     hotline(NOBODY, queue="nobody"),
     queue("sales", "team"),
     queue("small", "team", max_size=1, on_full={"queue": "tiers"}),
@@ -27,6 +31,7 @@ SETUP = whole(
     queue("resting", "team", wrap_up=2),
     queue("short", "team", max_wait=1, on_max_wait={"queue": "tiers"}),
     queue("nobody", "empty", on_no_agent={"queue": "tiers"}),
+    table("schedule", {"name": "office", "open": {ANOTHER_DAY: ["08:00-17:00"]}}),
     table("blocked", {"number": "0900000001", "scopes": ["ivr"]}),
     table("blocked", {"number": "0900000002", "scopes": ["queue"]}),
     groups={"team": ("a1", "a2", "a3"), "backup": ("a4",), "empty": ("a6",)},
@@ -222,6 +227,25 @@ async def test_agents_who_are_not_ready_are_waited_for(floor: Floor) -> None:
     await floor.desk("a1", state="talking")
     await floor.live(state="talking", agent="a1")
     await call.hangup()
+
+
+async def test_outside_its_hours_a_hotline_takes_a_message(floor: Floor) -> None:
+    await floor.desk("a1")
+    call = floor.dial(CLOSED)
+    row = await floor.live(state="menu")
+
+    async def recording() -> bool:
+        return "RecordMessage" in [line["name"] for line in await floor.api.story(row["id"])]
+
+    await until(recording, "the caller may speak", 10.0)
+    await asyncio.sleep(1.0)
+    await call.press("#", by_info=True)
+    await soon(call.ended, "the message ends with #", 3.0)
+    ended = await floor.ended()
+    assert (ended["result"], ended["agent"]) == ("voicemail", None)
+    samples, rate = tone.read_wav(floor.lab.directory / "asterisk/spool/recording" / f"{ended['recording']}.wav")
+    assert tone.power_at(samples[-rate // 2 :], CUSTOMER_HZ, rate) > SPEECH
+    assert not floor.phones["a1"].calls
 
 
 async def test_blocked_numbers_are_kept_out(floor: Floor) -> None:
