@@ -14,6 +14,7 @@ os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
 
 # `quick` is for the Pythons beside the first: there the question is whether it runs, not what else can be found.
 settings.register_profile("quick", max_examples=15, deadline=None)
+settings.register_profile("deep", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live"})

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.pure
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 PROFILES = {
     "ci": settings(max_examples=250, stateful_step_count=60, **QUIET),
+    "quick": settings(max_examples=15, stateful_step_count=40, **QUIET),
     "deep": settings(max_examples=10_000, stateful_step_count=200, **QUIET),
 }
 PROFILE = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
