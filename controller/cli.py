@@ -18,16 +18,16 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from controller import __version__, cli_ask, cli_replay, cli_setup, cli_token
+from controller import __version__, cli_ask, cli_setup, cli_token
 from controller.cli_client import REFUSALS, RefusedError
 from controller.cli_options import Config, Lab, complain, say, settings_of
 from controller.cli_words import words
 from controller.errors import LeadLostError, SetupError, StaleSetupError, TongdaiError
+from controller.loading import EXIT_INTERRUPTED, loading
 
 EXIT_NO: Final = 1
 EXIT_WRONG: Final = 2
 EXIT_LEAD_LOST: Final = 75
-EXIT_INTERRUPTED: Final = 130
 
 
 class Verbs(TyperGroup):
@@ -114,7 +114,8 @@ def _root(
 @app.command()
 def serve(config: Config = None) -> None:
     """Run the daemon until it is told to stop."""
-    from controller import main  # noqa: PLC0415 - the whole house is built by this verb alone
+    with loading():
+        from controller import main  # noqa: PLC0415 - the whole house is built by this verb alone
 
     settings = settings_of(config)
     raise typer.Exit(asyncio.run(main.serve(settings)))
@@ -132,7 +133,8 @@ def lab(
     no_demo: Annotated[bool, typer.Option("--no-demo", help="No demo phones and no demo calls.")] = False,
 ) -> None:
     """Run Asterisk, the daemon and a demonstration on loopback, in one directory, until Ctrl-C."""
-    from controller.lab.run import LabOptions, run_lab  # noqa: PLC0415 - only this verb needs a laboratory
+    with loading():
+        from controller.lab.run import LabOptions, run_lab  # noqa: PLC0415 - only this verb needs a laboratory
 
     options = LabOptions(
         directory=directory,
@@ -188,6 +190,18 @@ def render_asterisk(
     say(words("rendered", len(written), out))
 
 
+@app.command()
+def replay(
+    path: Annotated[Path, typer.Argument(metavar="JOURNAL", help="A journal file, or the directory of them.")],
+    setup: Annotated[Path | None, typer.Option("--setup", help="Replay under this setup and compare.")] = None,
+    call: Annotated[str, typer.Option("--call", help="Only this call.")] = "",
+) -> None:
+    """Tell what a journal recorded; with --setup, decide it anew and compare. Exit 1 when something differs."""
+    from controller import cli_replay  # noqa: PLC0415 - only this verb decides anything itself
+
+    raise typer.Exit(cli_replay.replay(path, setup, call))
+
+
 app.command()(cli_setup.apply)
 app.command()(cli_setup.export)
 app.command()(cli_ask.calls)
@@ -195,6 +209,5 @@ app.command()(cli_ask.agents)
 app.command()(cli_ask.queues)
 app.command()(cli_ask.story)
 app.command()(cli_ask.pick)
-app.command()(cli_replay.replay)
 app.add_typer(cli_token.app, name="token")
 app.add_typer(render_app, name="render")

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from controller.cli_client import Client, find, lab_facts
 from controller.cli_story import plain
@@ -68,6 +65,10 @@ def dump(value: Any) -> None:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under heads; what came from outside is shown and never obeyed."""
+    from rich.console import Console  # noqa: PLC0415 - most verbs print no table
+    from rich.table import Table  # noqa: PLC0415 - the same
+    from rich.text import Text  # noqa: PLC0415 - the same
+
     found = [[Text("" if cell is None else plain(cell)) for cell in row] for row in rows]
     if not found:
         say(words("none"))

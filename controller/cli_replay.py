@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from controller import journal, setup_file
 from controller.cli_options import complain, say
@@ -44,16 +42,15 @@ class Outcome:
         return [call for call in calls if call and self.recorded.get(call) != self.decided.get(call)]
 
 
-def replay(
-    path: Annotated[Path, typer.Argument(metavar="JOURNAL", help="A journal file, or the directory of them.")],
-    setup: Annotated[Path | None, typer.Option("--setup", help="Replay under this setup and compare.")] = None,
-    call: Annotated[str, typer.Option("--call", help="Only this call.")] = "",
-) -> None:
-    """Tell what a journal recorded; with --setup, decide it anew and compare. Exit 1 when something differs."""
+def replay(path: Path, setup: Path | None, call: str) -> int:
+    """Tell what a journal recorded, or with a setup what is decided otherwise today; returns the exit code.
+
+    `call` is the only call asked for, empty for all.
+    """
     recorded = list(_read(path))
     if setup is None:
         tell([line for line in recorded if call in {"", line.call}])
-        return
+        return 0
     outcome = again(recorded, setup_file.parse(setup_file.read(setup), str(setup)))
     differing = [name for name in outcome.differing() if call in {"", name}]
     for name in differing:
@@ -61,8 +58,9 @@ def replay(
         say(f"{plain(name)}: {' '.join(before) or '-'}  ->  {' '.join(after) or '-'}")
     if differing:
         complain(words("replay_differs", outcome.events, len(differing)))
-        raise typer.Exit(1)
+        return 1
     say(words("replay_same", outcome.events))
+    return 0
 
 
 def tell(recorded: Sequence[Line]) -> None:

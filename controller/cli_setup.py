@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -25,9 +25,9 @@ from controller.core.difference import difference
 from controller.core.setup import Setup
 from controller.errors import StaleSetupError, TongdaiError
 from controller.settings import Settings
-from controller.store.db import Database, migrate
-from controller.store.numbers import Numbers
-from controller.store.setup_repo import SetupRepo
+
+if TYPE_CHECKING:
+    from controller.store.setup_repo import SetupRepo
 
 TOML = {"Accept": "application/toml"}
 T = TypeVar("T")
@@ -99,7 +99,7 @@ def read_in_force(settings: Settings, client: Client | None, *, must_ask: bool) 
         except DaemonAwayError:
             if must_ask:
                 raise
-    stored = asyncio.run(_with_setups(settings, SetupRepo.current))
+    stored = asyncio.run(_with_setups(settings, lambda setups: setups.current()))
     return InForce(stored.version, stored.text, None)
 
 
@@ -159,6 +159,9 @@ def setup_of(settings: Settings, file: Path | None) -> Setup:
 
 async def _with_setups(settings: Settings, do: Callable[[SetupRepo], Awaitable[T]]) -> T:
     """Open the books, making them where there are none, and do one thing with the setups in them."""
+    from controller.store.db import Database, migrate  # noqa: PLC0415 - where a daemon answers nobody opens its books
+    from controller.store.setup_repo import SetupRepo  # noqa: PLC0415 - the same
+
     await migrate(settings.database.url)
     database = Database(settings.database.url)
     try:
@@ -169,7 +172,10 @@ async def _with_setups(settings: Settings, do: Callable[[SetupRepo], Awaitable[T
 
 async def _import(settings: Settings, path: Path, kind: str) -> int:
     """Import a table of numbers, spelled and checked by the setup in force."""
-    stored = await _with_setups(settings, SetupRepo.current)
+    from controller.store.db import Database  # noqa: PLC0415 - only this verb needs the books
+    from controller.store.numbers import Numbers  # noqa: PLC0415 - the same
+
+    stored = await _with_setups(settings, lambda setups: setups.current())
     setup = InForce(stored.version, stored.text, None).setup()
     database = Database(settings.database.url)
     numbers, at_ms, by = Numbers(database), SystemClock().now_ms(), f"cli/{getpass.getuser()}"

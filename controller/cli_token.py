@@ -6,7 +6,7 @@ import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,8 +14,9 @@ from controller.cli_options import Config, complain, say, settings_of, table
 from controller.cli_words import words
 from controller.clock import SystemClock
 from controller.settings import Settings
-from controller.store.db import Database, migrate
-from controller.store.tokens import TokenError, Tokens
+
+if TYPE_CHECKING:
+    from controller.store.tokens import Tokens
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ def create(
 @app.command("list")
 def list_all(config: Config = None) -> None:
     """List every token ever made; the tokens themselves are known to nobody."""
-    rows = asyncio.run(_with_tokens(settings_of(config), Tokens.list))
+    rows = asyncio.run(_with_tokens(settings_of(config), lambda tokens: tokens.list()))
     shown = ((row.id, row.name, row.role, _day(row.created_at_ms), _day(row.revoked_at_ms)) for row in rows)
     table(("ID", "NAME", "ROLE", "CREATED", "REVOKED"), shown)
 
@@ -52,6 +53,8 @@ def revoke(
     config: Config = None,
 ) -> None:
     """End a token. Exit 1 when there is none that is good."""
+    from controller.store.tokens import TokenError  # noqa: PLC0415 - see `_with_tokens`
+
     try:
         row = asyncio.run(_with_tokens(settings_of(config), lambda tokens: tokens.revoke(which, _me())))
     except TokenError as error:
@@ -62,6 +65,9 @@ def revoke(
 
 async def _with_tokens(settings: Settings, do: Callable[[Tokens], Awaitable[T]]) -> T:
     """Open the books, making them where there are none, and do one thing with the tokens in them."""
+    from controller.store.db import Database, migrate  # noqa: PLC0415 - the other verbs start without the books
+    from controller.store.tokens import Tokens  # noqa: PLC0415 - the same
+
     await migrate(settings.database.url)
     database = Database(settings.database.url)
     try:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-RESTART_S = 0.2
+RESTART_S = 0.1
 STOP_S = 8.0
 LOG_TAIL = 2000
 

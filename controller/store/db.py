@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -42,11 +41,7 @@ PRAGMAS: Final = (
     f"PRAGMA journal_size_limit={JOURNAL_MAX_BYTES}",
 )
 _WRITING: Final = "tongdai_writing"
-DRIVER_ERRORS: Final = (
-    *(SQLAlchemyError, sqlite3.Error, OSError),
-    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
-)
-"""Whatever a database or its driver raises; what is left is a mistake of ours."""
+Failures = tuple[type[Exception], ...]
 
 
 class Database:
@@ -56,6 +51,7 @@ class Database:
         """Read the URL; nothing is opened yet. LedgerError when it is not one of ours."""
         self.url = _checked(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.failures = _failures(sqlite=self.sqlite)
         self.name = f"database {self.url.database if self.sqlite else self.url.render_as_string(hide_password=True)}"
         self.engine = _engine(self.url, sqlite=self.sqlite)
 
@@ -81,7 +77,7 @@ class Database:
         """Turn whatever a database or its driver raises into a LedgerError of one line."""
         try:
             yield
-        except DRIVER_ERRORS as error:
+        except self.failures as error:
             raise LedgerError(f"{self.name}: {reason_of(error)}") from error
 
     def prepare_file(self) -> None:
@@ -130,6 +126,15 @@ async def migrate(url: str) -> str:
             return await connection.run_sync(schema.upgrade)
     finally:
         await database.close()
+
+
+def _failures(*, sqlite: bool) -> Failures:
+    """Whatever a database or its driver raises; what is left is a mistake of ours."""
+    if sqlite:
+        return (SQLAlchemyError, sqlite3.Error, OSError)
+    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - it ships no types; a house with SQLite never loads it
+
+    return (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 def _checked(url: str) -> URL:

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,10 +26,12 @@ from controller.errors import LedgerError
 from controller.ports import Clock, Loaded, Turn
 from controller.store import schema
 from controller.store.db import OPEN_LIMIT_S, Database
-from controller.store.postgres_writer import PostgresWriter
 from controller.store.setup_repo import Parse, latest, setup_of
 from controller.store.sqlite_writer import SqliteWriter
 from controller.store.tables import LIVE_SCHEMA, facts, live, live_quarantine
+
+if TYPE_CHECKING:
+    from controller.store.postgres_writer import PostgresWriter
 
 COMMIT_LIMIT_S: Final = 3.0
 """The longest a commit keeps its caller: a little more than SQLite waits for another writer."""
@@ -61,7 +63,7 @@ class SqlLedger:
         self._clock = clock
         self._parse = parse
         holder = secrets.token_hex(8)
-        self._writer = SqliteWriter(database, holder) if database.sqlite else PostgresWriter(database, holder)
+        self._writer = _writer(database, holder)
         self._pending: asyncio.Future[None] | None = None
 
     async def commit(self, turns: Sequence[Turn]) -> None:
@@ -125,6 +127,14 @@ async def _set_aside(connection: AsyncConnection, row: _Unread, at_ms: int) -> N
     columns = {name: getattr(row, name) for name in _Unread.__slots__}
     await connection.execute(insert(live_quarantine), {"at_ms": at_ms, **columns})
     await connection.execute(delete(live).where(live.c.kind == row.kind, live.c.id == row.id))
+
+
+def _writer(database: Database, holder: str) -> SqliteWriter | PostgresWriter:
+    if database.sqlite:
+        return SqliteWriter(database, holder)
+    from controller.store.postgres_writer import PostgresWriter  # noqa: PLC0415 - its driver takes time to load
+
+    return PostgresWriter(database, holder)
 
 
 def _read(row: Row[Any]) -> Entity | _Unread:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Table, and_, delete, insert, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.core.numbers import normalise
@@ -29,6 +28,7 @@ from controller.errors import LedgerError
 from controller.store import audit, number_files
 from controller.store.db import Database
 from controller.store.number_files import ReadRow, Report, Values
+from controller.store.statements import insert_for
 from controller.store.tables import blocked, meta, ported
 
 BATCH_ROWS: Final = 500
@@ -180,8 +180,7 @@ async def _put(connection: AsyncConnection, table: Table, rows: list[dict[str, A
     """Insert rows; a number that is there already is written over. Of one number twice in a batch the last counts."""
     keys = [column.name for column in table.primary_key.columns]
     last = {tuple(row[key] for key in keys): row for row in rows}
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    stmt = dialect.insert(table)
+    stmt = insert_for(connection.dialect, table)
     rest = {column.name: stmt.excluded[column.name] for column in table.columns if column.name not in keys}
     stmt = stmt.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=rest)
     await connection.execute(stmt, list(last.values()))

@@ -15,8 +15,8 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from controller.errors import LeadLostError, LedgerError
 from controller.ports import Turn
-from controller.store.db import CONNECT_LIMIT_S, DRIVER_ERRORS, Database, reason_of
-from controller.store.statements import POSTGRESQL, compiled
+from controller.store.db import CONNECT_LIMIT_S, Database, reason_of
+from controller.store.statements import compiled, postgres_dialect
 from controller.store.turns import Batch, batch_of, scrubbed
 
 CUT_GRACE_S: Final = 0.05
@@ -35,8 +35,9 @@ class PostgresWriter:
     def __init__(self, database: Database, holder: str) -> None:
         _, self._address = database.url.get_dialect()().create_connect_args(database.url)
         self._name = database.name
+        self._failures = database.failures
         self._holder = holder
-        self._sql = compiled(POSTGRESQL)
+        self._sql = compiled(postgres_dialect())
         self._number = 0
         self._leading = False
         self._one = asyncio.Lock()
@@ -64,7 +65,7 @@ class PostgresWriter:
             try:
                 async with asyncio.timeout_at(ends_at_s + CUT_GRACE_S):
                     await self._persist(batch, ends_at_s)
-            except DRIVER_ERRORS as error:
+            except self._failures as error:
                 reason = "no answer in time" if self._is_late(ends_at_s) else reason_of(error)
                 raise LedgerError(f"{self._name}: {reason}") from error
             finally:

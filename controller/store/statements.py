@@ -6,20 +6,39 @@ figures). The SQL still comes from `store.tables`: one vocabulary, two spellings
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BindParameter, Select, Table, bindparam, delete, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from controller.store import tables as t
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
 Row = tuple[Any, ...]
 """Values of one row, in the order of the statement's names."""
 
 SQLITE: Final[Dialect] = sqlite.dialect(paramstyle="qmark")
-POSTGRESQL: Final[Dialect] = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy left it out
+
+
+def postgres_dialect() -> Dialect:
+    """How PostgreSQL spells SQL; loaded late, because most houses have SQLite and a start must be short."""
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see above
+
+    found: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy left it out
+    return found
+
+
+def insert_for(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that may say `on_conflict_…`, which both spell alike and SQLAlchemy has twice."""
+    if dialect.name == SQLITE.name:
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see `postgres_dialect`
+
+    return postgresql.insert(table)
 
 
 def _columns(table: Table) -> tuple[str, ...]:
@@ -77,7 +96,7 @@ def _statements(dialect: Dialect) -> dict[str, Insert | Update | Delete | Select
 def _put(table: Table, dialect: Dialect, replaced: tuple[str, ...] = ()) -> Insert:
     """Insert rows; one that is there already has its `replaced` columns written over, or stays as it is."""
     values: dict[str, BindParameter[Any]] = {column.name: bindparam(column.name) for column in table.columns}
-    insert = (sqlite.insert if dialect is SQLITE else postgresql.insert)(table).values(values)
+    insert = insert_for(dialect, table).values(values)
     if not replaced:
         return insert.on_conflict_do_nothing()
     keys = list(table.primary_key.columns)

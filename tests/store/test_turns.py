@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from controller.core import codec
 from controller.core.facts import CallEnded, OddEvent
 from controller.ports import Line
-from controller.store.statements import NAMES, POSTGRESQL, SQLITE, compiled
+from controller.store.statements import NAMES, SQLITE, compiled, postgres_dialect
 from controller.store.tables import calls
 from controller.store.turns import batch_of, scrubbed, story_lines
 from tests.store.rows import (
@@ -127,7 +127,7 @@ def test_scrubbed_values_fit_every_database(value: object) -> None:
         assert found == value
 
 
-@pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL], ids=["sqlite", "postgresql"])
+@pytest.mark.parametrize("dialect", [SQLITE, postgres_dialect()], ids=["sqlite", "postgresql"])
 def test_every_statement_takes_the_parameters_it_promises(dialect: object) -> None:
     sql = compiled(dialect)  # type: ignore[arg-type]
     assert set(sql) == set(NAMES)
