@@ -20,6 +20,7 @@ INBOUND = "inbound"
 def let_in(turn: Turn, event: SnapshotTaken) -> int:
     """Let in every caller in our application whom nobody knows; returns how many."""
     count = 0
+    legs, bridged = _legs(event), {bridge.id: bridge.channels for bridge in event.bridges}
     for channel in event.channels:
         if not channel.ours or channel.role != INBOUND or channel.id in turn.world.calls:
             continue
@@ -27,16 +28,24 @@ def let_in(turn: Turn, event: SnapshotTaken) -> int:
             turn.do(commands.HangUp(channel.id, turn.cause, channel.id))
             continue
         count += 1
-        legs = [leg for leg in event.channels if (name := ids.parse(leg.id)) is not None and name.call == channel.id]
-        _let_in(turn, event, channel, legs)
+        _let_in(turn, channel, legs.get(channel.id, {}), bridged.get(ids.bridge(channel.id), ()))
     return count
 
 
-def _let_in(turn: Turn, event: SnapshotTaken, channel: ChannelSeen, legs: list[ChannelSeen]) -> None:
+def _legs(event: SnapshotTaken) -> dict[str, dict[int, ChannelSeen]]:
+    """The legs of every call by their number."""
+    legs: dict[str, dict[int, ChannelSeen]] = {}
+    for channel in event.channels:
+        name = ids.parse(channel.id)
+        if name is not None:
+            legs.setdefault(name.call, {})[name.n] = channel
+    return legs
+
+
+def _let_in(turn: Turn, channel: ChannelSeen, legs: dict[int, ChannelSeen], bridge: tuple[str, ...]) -> None:
     arrived = CallArrived(channel.id, channel.dialled, channel.caller, channel.caller_name)
-    used = max((name.n for leg in legs if (name := ids.parse(leg.id)) is not None), default=0)
-    bridge = next((seen.channels for seen in event.bridges if seen.id == ids.bridge(channel.id)), ())
-    far = next((leg for leg in legs if leg.id in bridge and channel.id in bridge), None)
+    used = max(legs, default=0)
+    far = next((leg for leg in legs.values() if leg.id in bridge and channel.id in bridge), None)
     if far is None:
         calls.arrive(turn, arrived, legs=used)
     else:

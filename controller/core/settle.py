@@ -18,7 +18,7 @@ def changed(turn: Turn, event: SetupChanged) -> None:
         if row.name not in turn.world.agents:
             turn.put(Agent(row.name, since_ms=turn.now_ms, idle_since_ms=turn.now_ms))
         elif row.name in before.agent and before.agent[row.name].endpoint != row.endpoint:
-            turn.change_agent(row.name, reachable=False, unreachable_until_ms=None, foreign=())
+            turn.change_agent(row.name, reachable=False, unreachable_until_ms=None, foreign=(), phone_at_ms=0)
     for name in list(turn.world.agents):
         if name not in setup.agent:
             _dismiss(turn, name)

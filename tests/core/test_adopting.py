@@ -107,3 +107,15 @@ def test_an_agent_whose_call_s_row_was_lost_talks_on() -> None:
     book.when(SEEN).then(never(HangUp))
     assert book.agent("an").state == "talking"
     assert book.call("1.1").agent == "an"
+
+
+def test_a_caller_known_to_be_over_is_hung_up_and_not_let_in() -> None:
+    book = given(setup()).when(arrives()).when(leaves()).when(snapshot(caller_seen(), phones=("an", "binh")))
+    book.only(a(HangUp, channel="1.1")).then(never(CallStarted))
+
+
+def test_an_agent_of_the_setup_without_a_row_is_given_one() -> None:
+    book = given(setup())
+    book.world.remove("agent", "an")
+    book.when(snapshot(*TALK, bridges=BRIDGE, phones=("an", "binh")))
+    assert book.agent("an").phase is AgentPhase.TALKING

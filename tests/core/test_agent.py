@@ -10,6 +10,7 @@ from controller.core import agent as agents
 from controller.core.commands import HangUp, ReplyTrunks, RingAgent
 from controller.core.events import (
     HangupAsked,
+    LinkLost,
     OutboundAsked,
     OutboundEnded,
     PhoneChanged,
@@ -23,7 +24,7 @@ from controller.core.model import AgentPhase, Phase
 from controller.core.setup import Hotline, Setup
 from controller.core.turn import Turn
 from tests.core.setups import SALES, small
-from tests.core.words import answers, arrives, busy, leaves, leg_gone, rings, snapshot, status
+from tests.core.words import answers, arrives, busy, leaves, leg_gone, leg_seen, rings, snapshot, status
 from tests.playbook import ZERO_MS, Playbook, a, given, never
 
 pytestmark = pytest.mark.pure
@@ -308,3 +309,19 @@ def test_an_agent_removed_while_talking_finishes_the_talk() -> None:
     assert book.call("1.1").phase is Phase.TALKING
     book.when(leg_gone()).when(leaves()).then(a(CallEnded, agent="an", result="answered"))
     assert set(book.world.agents) == {"binh"}
+
+
+def test_a_leg_is_waited_for_longer_while_nobody_listens() -> None:
+    book = given(small("an")).available("an").when(arrives()).when(leaves()).when(LinkLost("cut")).passes(30)
+    book.then(never(HangUp))
+    assert book.agent("an").phase is AgentPhase.RELEASING
+    book.when(snapshot(phones=("an",)))
+    assert book.states() == {"an": "ready"}
+
+
+def test_a_leg_still_there_after_a_cut_is_hung_up_again_and_its_phone_not_blamed() -> None:
+    book = given(small("an")).available("an").when(arrives()).when(leaves()).when(LinkLost("cut"))
+    book.when(snapshot(leg_seen("1.1.a1", "an", "ring"), phones=("an",)), at=4).only(a(HangUp, channel="1.1.a1"))
+    book.passes(4.9).then(never(HangUp))
+    book.when(leg_gone())
+    assert book.states() == {"an": "ready"}

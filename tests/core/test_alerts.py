@@ -135,3 +135,9 @@ def test_an_alert_outlives_a_restart_and_is_not_raised_again() -> None:
     book.when(snapshot(caller_seen(), phones=("an",))).then(never(AlertRaised)).passes(30).then(never(AlertRaised))
     assert list(book.world.alerts) == ["1.1.answer_time"]
     book.when(leaves()).then(a(AlertCleared))
+
+
+def test_an_alert_that_is_open_is_not_raised_again() -> None:
+    book = waiting().passes(25)
+    book.world.put(replace(book.call("1.1"), answer_alert_at_ms=book.now_ms + 5))
+    book.passes(1).then(never(AlertRaised))

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
 
-from controller.core.commands import CloseBridge, HangUp, Join, RingAgent
+from controller.core.call import handle
+from controller.core.commands import (
+    CloseBridge,
+    HangUp,
+    Join,
+    Play,
+    RecordMessage,
+    ReplyTrunks,
+    RingAgent,
+    RingPhone,
+    StopPlay,
+)
 from controller.core.events import (
     CallArrived,
     CallGone,
@@ -15,14 +27,19 @@ from controller.core.events import (
     Event,
     HangupAsked,
     LegGone,
+    LinkLost,
+    MessageRecorded,
+    OutboundAsked,
     OutboundEnded,
     OutboundNextAsked,
     Ticked,
 )
 from controller.core.facts import CallAnswered, CallEnded, CallStarted, OddEvent
 from controller.core.model import AgentPhase, Phase
-from controller.core.world import OVER_MAX
-from tests.core.setups import SALES, small
+from controller.core.setup import Blocked, Menu, Setup, Way, WayKind
+from controller.core.turn import Turn
+from controller.core.world import OVER_MAX, World
+from tests.core.setups import BANNED, NEVER, SALES, small
 from tests.core.words import answers, arrives, leaves, leg_gone, played, rings
 from tests.playbook import Playbook, a, given, never
 
@@ -186,3 +203,88 @@ def test_a_leg_that_rings_is_remembered_and_another_s_ring_is_not() -> None:
 def test_a_hotline_is_known_by_its_number_alone() -> None:
     book = given(small("an")).available("an").when(CallArrived("1.1", SALES.removeprefix("+"), "0967")).only(a(HangUp))
     book.when(leaves()).then(a(CallEnded, reason="no_such_hotline"))
+
+
+# -- a whole life, place by place ------------------------------------------------------------------------------------
+
+
+def menu_of(**hotline: object) -> Setup:
+    setup = small("an", max_wait=20)
+    keys = (("1", Way(WayKind.QUEUE, "sales")), ("3", Way(WayKind.PHONE, "0912345678")), ("4", Way(WayKind.VOICEMAIL)))
+    row = replace(setup.hotlines[0], queue="", menu="main", **hotline)
+    return replace(setup, hotlines=(row,), menus=(Menu("main", "welcome", keys=keys),), schedules=(NEVER,))
+
+
+def test_a_blocked_caller_does_not_come_in() -> None:
+    setup = replace(small("an"), blocked=(Blocked("+84900000001", ("ivr",)),))
+    book = given(setup).when(arrives(caller=BANNED)).only(a(HangUp, channel="1.1", q850=21))
+    book.when(leaves()).then(a(CallEnded, result="blocked"))
+
+
+def test_closed_doors_are_closed() -> None:
+    given(menu_of(hours="never", closed=Way(play="closed"))).when(arrives()).then(a(Play, media=("closed",)))
+
+
+def test_a_menu_a_prompt_and_a_key() -> None:
+    book = given(menu_of()).available("an").when(arrives()).when(arrives()).only()
+    book.when(DigitPressed("1.1", "1")).then(a(RingAgent)).when(DigitPressed("1.1", "1")).only()
+
+
+def test_a_prompt_that_never_ends_a_key_that_never_comes() -> None:
+    given(menu_of()).when(arrives()).passes(120).only(a(StopPlay)).passes(5).only(a(HangUp))
+
+
+def test_a_message_its_end_and_its_longest_time() -> None:
+    book = given(menu_of()).when(arrives()).when(DigitPressed("1.1", "4")).when(played(1, 2)).then(a(RecordMessage))
+    book.when(MessageRecorded("1.1", "voicemail/1.1", ok=False)).only(a(HangUp))
+    book = given(menu_of()).when(arrives()).when(DigitPressed("1.1", "4")).when(played(1, 2)).passes(300)
+    book.then(a(HangUp))
+
+
+def test_a_phone_outside_rings_talks_and_may_not_answer() -> None:
+    def out() -> Playbook:
+        return given(menu_of()).when(arrives()).when(DigitPressed("1.1", "3")).then(a(RingPhone))
+
+    out().when(answers(1, 9, "p")).only(a(HangUp, channel="1.1.p9"))
+    book = out().when(answers(1, 1, "p")).only(a(Join)).when(leg_gone(1, 5, kind="p")).only()
+    book.when(leg_gone(1, 1, kind="p")).only(a(HangUp), a(CloseBridge))
+    out().when(leg_gone(1, 7, kind="p")).only().when(leg_gone(1, 1, 17, 486, "p")).only(a(HangUp))
+    out().passes(45).only(a(HangUp, channel="1.1.p1"), a(HangUp, channel="1.1"))
+    out().when(CommandFailed("1.1", "RingPhone", "1.1.p1", "no")).then(a(HangUp, channel="1.1.p1"))
+
+
+def test_a_dialled_call_and_its_end() -> None:
+    def dialled() -> Playbook:
+        return given(small("an")).when(OutboundAsked("1.1", "an", "0967123456"))
+
+    dialled().when(CallGone("1.1")).then(a(CallEnded, result="missed"))
+    dialled().when(HangupAsked("1.1", "boss")).when(CallGone("1.1")).then(a(CallEnded, end_cause="supervisor"))
+    dialled().when(HangupAsked("1.1", "boss")).passes(10).then(a(HangUp), a(CallEnded))
+
+
+def test_commands_that_fail_for_whom_they_were() -> None:
+    book = given(menu_of()).when(arrives()).when(CommandFailed("1.1", "Play", "1.1.pb1", "no")).passes(5)
+    book.only(a(HangUp))
+    given(menu_of()).when(arrives()).when(CommandFailed("1.1", "Answer", "1.1", "no")).only(a(HangUp, q850=38))
+    book = ringing("an").when(answers()).when(CommandFailed("1.1", "Record", "calls/1.1", "no"))
+    assert book.call("1.1").recording == ""
+    book.when(CommandFailed("1.1", "Join", "1.1.a1", "no")).then(a(HangUp, channel="1.1", q850=38))
+
+
+def test_while_nobody_listens_everything_about_calls_is_put_off() -> None:
+    book = ringing("an").when(LinkLost("cut")).passes(60).only()
+    assert book.call("1.1").offers[0].until_ms > book.now_ms
+    given(menu_of()).when(arrives()).when(LinkLost("cut")).passes(300).only()
+
+
+def test_the_longest_wait_the_pause_and_the_answer_of_a_stranger() -> None:
+    book = given(small("an", max_wait=20)).available("an").when(arrives()).when(leg_gone(1, 1, 17, 486))
+    book.passes(2).then(a(RingAgent, leg="1.1.a2")).when(answers(1, 9)).only(a(HangUp, channel="1.1.a9"))
+    book.passes(18).then(a(HangUp, channel="1.1"))
+
+
+def test_what_nobody_knows_is_told() -> None:
+    given(small("an")).when(OutboundNextAsked("7.7", "BUSY")).only(a(ReplyTrunks, attempt=None))
+    turn = Turn(World(), 1, "test#1")
+    handle(turn, HangupAsked("7.7"))
+    assert turn.facts == [OddEvent("7.7", "HangupAsked", "no such call")]

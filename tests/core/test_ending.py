@@ -105,3 +105,11 @@ def test_a_talk_whose_agent_is_elsewhere_hangs_up_the_leg() -> None:
     ending.end_talk(turn, "1.1")
     assert turn.commands == [HangUp("1.1", "test#1", "1.1.a1")]
     assert book.call("1.1").talk_ended_at_ms == book.now_ms
+
+
+def test_whoever_is_ending_is_not_ended_again() -> None:
+    book = given(small("an")).when(arrives())
+    assert book.call("1.1").phase is Phase.ENDING
+    turn = Turn(book.world, book.now_ms, "test#1")
+    ending.hang_up(turn, book.call("1.1"), "supervisor")
+    assert (turn.commands, book.call("1.1").end_cause) == ([], "overflow")

@@ -71,3 +71,10 @@ def test_a_step_that_breaks_does_not_use_up_the_new_day(monkeypatch: pytest.Monk
     assert book.agent("an").answered_today == 1
     book.when(SetupChanged(book.world.setup))
     assert book.agent("an").answered_today == 0
+
+
+def test_who_served_nobody_yesterday_needs_no_new_row() -> None:
+    book = given(small("an")).available("an")
+    before = book.agent("an")
+    book.passes(TO_MIDNIGHT_S).when(Ticked())
+    assert book.agent("an") is before

@@ -155,3 +155,11 @@ def test_a_broken_step_is_judged_by_its_world_alone() -> None:
 def test_a_whole_day_is_clean() -> None:
     book = talking().when(LinkLost("cut")).when(Ticked())
     assert invariants.check(book.world, book.now_ms) == []
+
+
+def test_an_agent_with_a_call_and_nothing_to_do_is_seen() -> None:
+    book = offered()
+    book.world.put(replace(book.agent("binh"), call="1.1"))
+    assert any("has the call" in breach for breach in invariants.check(book.world, book.now_ms))
+    alert(kind="answer_time")(book)
+    assert any(breach.startswith("S7") for breach in invariants.check(book.world, book.now_ms))

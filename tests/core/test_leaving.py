@@ -9,6 +9,7 @@ import pytest
 from controller.core import leaving
 from controller.core.commands import ReplyTrunks
 from controller.core.events import OutboundAsked, OutboundEnded, OutboundNextAsked, PhoneChannel, SetupChanged
+from controller.core.facts import TrunkFailed
 from controller.core.model import Attempt, Call, Phase, TrunkState
 from controller.core.setup import Hotline, Setup, Trunk
 from controller.core.turn import Turn
@@ -102,3 +103,20 @@ def test_an_agent_s_own_wrap_up_wins_over_the_hotline_that_carries_the_call() ->
     book.then(a(ReplyTrunks, refusal=""))
     assert (book.call("1.9").wrap_up_s, book.call("1.9").talk_limit_s) == (4, 9)
     book.when(OutboundNextAsked("1.9", "BUSY"))
+
+
+def test_a_trunk_that_failed_is_given_back_and_counted() -> None:
+    book = given(capped()).when(OutboundAsked("1.9", "a", "0967123456"))
+    turn = Turn(book.world, book.now_ms, "test#1")
+    leaving.failed(turn, book.call("1.9"), "CONGESTION", 34)
+    assert (book.world.trunks["v1"].live, book.world.trunks["v1"].failures) == ((), 1)
+    assert turn.facts == [TrunkFailed("1.9", "v1", "CONGESTION", 34, None)]
+
+
+def test_a_forward_keeps_the_hotline_the_caller_dialled() -> None:
+    book = given(capped())
+    row = replace(call("v1"), direction="inbound", hotline="+84111")
+    turn = Turn(book.world, book.now_ms, "test#1")
+    turn.put(row)
+    assert leaving.admit_next(turn, row) is not None
+    assert book.call("1.9").hotline == "+84111"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.commands import HangUp, RecordOutbound, ReplyTrunks
+from controller.core.commands import HangUp, RecordOutbound, ReplyTrunks, RingPhone
 from controller.core.events import (
     CallGone,
     CommandFailed,
@@ -22,16 +22,19 @@ from controller.core.facts import (
     CallEnded,
     CallStarted,
     OddEvent,
+    OfferEnded,
     OutboundBlocked,
     OutboundPicked,
     TrunkFailed,
 )
 from controller.core.meter import FAILURES_MAX
 from controller.core.model import AgentPhase, Attempt, Phase
-from controller.core.outbound import DIAL_S
-from controller.core.setup import Adaptive, Blocked, Hotline, Setup, Trunk
-from tests.core.setups import SALES, small
-from tests.core.words import answers, arrives
+from controller.core.outbound import DIAL_S, _begin, gone
+from controller.core.setup import Adaptive, Blocked, Hotline, Setup, Trunk, Way, WayKind
+from controller.core.trunks import Decision
+from controller.core.turn import Turn
+from tests.core.setups import NEVER, SALES, small
+from tests.core.words import answers, arrives, caller_seen, leg_gone, snapshot
 from tests.playbook import Playbook, a, given, never
 
 pytestmark = pytest.mark.pure
@@ -266,3 +269,50 @@ def test_the_hotline_that_really_carries_the_call_sets_its_terms() -> None:
     book = dials().when(OutboundNextAsked("1.9", "CONGESTION", 34))
     call = book.call("1.9")
     assert (call.hotline, call.caller_id, call.wrap_up_s, call.talk_limit_s) == (SECOND, SECOND, 9, 7)
+
+
+def test_an_agent_who_dials_while_offered_lets_the_offer_go() -> None:
+    book = given(trunks()).available("an").when(arrives()).when(ASKED)
+    book.then(a(OfferEnded, agent="an", outcome="declined"), a(ReplyTrunks, refusal=""))
+    assert book.agent("an").phase is AgentPhase.DIALING
+
+
+def test_attempts_without_room_are_a_refusal() -> None:
+    """The decision saw room that is gone when the attempt is made; it cannot happen in one step, and does no harm."""
+    book = given(trunks())
+    turn = Turn(book.world, book.now_ms, "OutboundAsked#1")
+    decision = Decision(True, "", "0967123456", attempts=(Attempt("gone", "gone", "0967123456", SALES, SALES, ""),))
+    _begin(turn, ASKED, "an", decision)
+    assert [type(fact) for fact in turn.facts] == [CallStarted, OutboundPicked, CallEnded]
+    assert not book.world.calls
+
+
+def forwarding() -> Playbook:
+    setup = trunks()
+    row = replace(setup.hotlines[0], hours="never", closed=Way(WayKind.PHONE, "0912345678"))
+    return given(replace(setup, hotlines=(row, *setup.hotlines[1:]), schedules=(NEVER,))).when(arrives())
+
+
+def test_a_forward_takes_the_next_trunk_when_the_trunk_failed() -> None:
+    forwarding().when(leg_gone(1, 1, 34, 503, "p")).then(a(TrunkFailed, trunk="v1"), a(RingPhone, endpoint="v2"))
+
+
+def test_a_forward_ends_when_the_callee_would_not() -> None:
+    forwarding().when(leg_gone(1, 1, 17, 486, "p")).only(a(HangUp, channel="1.1"))
+
+
+def test_a_forward_lost_in_a_cut_is_rung_again_by_the_same_trunk() -> None:
+    forwarding().when(snapshot(caller_seen())).only(a(RingPhone, leg="1.1.p2", endpoint="v1"))
+
+
+def test_a_dialled_call_lost_with_asterisk_is_over() -> None:
+    book = dials().when(PhoneChannel("an", "1.9", "ring")).when(snapshot(phones=("an", "binh"), boot="boot 2"))
+    book.then(a(CallEnded, end_cause="pbx_lost", result="failed"))
+
+
+def test_an_agent_removed_meanwhile_does_not_hinder_the_end() -> None:
+    book = dials()
+    book.world.remove("agent", "an")
+    turn = Turn(book.world, book.now_ms, "test#1")
+    gone(turn, book.call("1.9"))
+    assert not book.world.calls

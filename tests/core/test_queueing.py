@@ -6,12 +6,24 @@ from dataclasses import replace
 
 import pytest
 
+from controller.core import queueing
 from controller.core.commands import Answer, CloseBridge, HangUp, Join, Play, Record, RingAgent, StartMusic, StopMusic
-from controller.core.events import CommandFailed, PhoneChannel, SetupChanged
-from controller.core.facts import CallAnswered, CallEnded, CallOffered, CallQueued, CallRouted, OddEvent, OfferEnded
+from controller.core.events import CommandFailed, PhoneChannel, SetupChanged, Ticked
+from controller.core.facts import (
+    AlertRaised,
+    CallAnswered,
+    CallEnded,
+    CallOffered,
+    CallQueued,
+    CallRouted,
+    OddEvent,
+    OfferEnded,
+)
 from controller.core.model import Phase
 from controller.core.queueing import HOPS_MAX, outcome_of
 from controller.core.setup import Hotline, Queue, QueueGroup, Schedule, Setup, Sla, Strategy, Way, WayKind
+from controller.core.step import step
+from controller.core.turn import Turn
 from tests.core.setups import NEVER, QUEUE_BANNED, SALES, SUPPORT, small, whole
 from tests.core.words import answers, arrives, busy, declines, leaves, leg_gone, played, rings, snapshot, status
 from tests.playbook import Playbook, a, given, never
@@ -358,3 +370,26 @@ def test_the_rest_of_an_agent_counts_from_the_queue_entered_last() -> None:
     assert book.agent("an").wrap_up_until_ms is None
     book.when(SetupChanged(book.world.setup)).when(snapshot(phones=("an",)))
     assert book.states() == {"an": "ready"}
+
+
+def test_an_offer_nobody_holds_is_not_withdrawn() -> None:
+    book = given(small("an")).available("an")
+    turn = Turn(book.world, book.now_ms, "test#1")
+    queueing.withdraw(turn, "an", "declined")
+    assert (turn.commands, turn.facts) == ([], [])
+
+
+def test_an_alert_due_before_the_next_queue_began_comes_at_once() -> None:
+    setup = two(max_wait=20, on_max_wait=to(WayKind.QUEUE, "support", play="sorry"))
+    hotlines = (replace(setup.hotlines[0], notify_answer_time=21), *setup.hotlines[1:])
+    book = given(replace(setup, hotlines=hotlines)).when(status("an", "not_ready")).when(arrives(), at=0).passes(25)
+    book.when(played()).passes(0.01).then(a(AlertRaised, queue="support"))
+
+
+def test_offers_of_agents_whose_rows_are_gone_end_all_the_same() -> None:
+    for event in (leg_gone(1, 1, 20), None):
+        book = given(small("an", "binh")).available("an", "binh").when(arrives())
+        book.world.remove("agent", "an")
+        done = step(book.world, event or Ticked(), book.now_ms + 60_000 if event is None else book.now_ms)
+        assert not done.broken
+        assert any(isinstance(fact, OfferEnded) and fact.agent == "an" for fact in done.facts)

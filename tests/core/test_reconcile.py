@@ -40,7 +40,7 @@ from controller.core.facts import (
 )
 from controller.core.model import AgentPhase, Phase
 from controller.core.reconcile import PROMPT_GRACE_MS
-from controller.core.setup import Hotline, Menu, Way, WayKind
+from controller.core.setup import Hotline, Menu, Strategy, Way, WayKind
 from tests.core.setups import NEVER, SALES, small
 from tests.core.words import (
     answers,
@@ -369,3 +369,30 @@ def test_an_announcement_is_heard_to_its_end_unless_it_was_missed() -> None:
     book = given(replace(setup, hotlines=(row,), schedules=(NEVER,))).when(arrives()).then(a(Play))
     book.when(audit(book, caller_seen())).passes(60).then(never(StopPlay))
     book.when(snapshot(caller_seen())).passes(10).then(a(StopPlay), a(HangUp))
+
+
+def test_two_who_answered_a_ring_all_meanwhile_make_one_talk() -> None:
+    book = given(small("an", "binh", strategy=Strategy.RING_ALL)).available("an", "binh").when(arrives())
+    seen = (caller_seen(), leg_seen("1.1.a1", "an"), leg_seen("1.1.a2", "binh"))
+    book.when(snapshot(*seen, phones=("an", "binh"))).then(a(HangUp, channel="1.1.a2"), a(Join, leg="1.1.a1"))
+    assert book.states() == {"an": "talking", "binh": "busy"}
+
+
+def test_an_offer_whose_agent_s_row_was_lost_is_made_anew() -> None:
+    book = given(small("an", "binh")).available("an", "binh").when(arrives())
+    book.world.put(replace(book.agent("an"), phase=AgentPhase.IDLE, call="", leg=""))
+    book.when(snapshot(caller_seen(), leg_seen("1.1.a1", "an", "ring"), phones=("an", "binh")))
+    book.then(a(OfferEnded, leg="1.1.a1", outcome="lost"), a(HangUp, channel="1.1.a1"), a(CallOffered))
+
+
+def test_a_talk_whose_agent_s_row_was_lost_is_taken_in_hand_again() -> None:
+    book = talking()
+    book.world.put(replace(book.agent("an"), phase=AgentPhase.IDLE, call="", leg=""))
+    book.when(snapshot(caller_seen(), leg_seen("1.1.a1", "an"), bridges=BRIDGE, phones=("an", "binh"))).only()
+    assert book.states()["an"] == "talking"
+
+
+def test_a_prompt_with_nothing_to_say_waits_for_its_key() -> None:
+    setup = small("an")
+    setup = replace(setup, menus=(Menu("main", timeout=5),), hotlines=(Hotline(SALES, menu="main"),))
+    given(setup).when(arrives()).when(snapshot(caller_seen())).passes(5).then(a(MenuChosen, key=""))

@@ -11,10 +11,23 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from controller.core import events, figures, invariants
-from controller.core.events import AgentStatusAsked, CallArrived, ClockMoved, SetupChanged, Ticked
+from controller.core.events import (
+    AgentStatusAsked,
+    CallArrived,
+    CallGone,
+    ClockMoved,
+    HangupAsked,
+    LegAnswered,
+    LegGone,
+    LinkLost,
+    PhoneChannel,
+    SetupChanged,
+    Ticked,
+)
 from controller.core.facts import CallOffered, CallRouted, OddEvent, OfferEnded
-from controller.core.model import Call
-from controller.core.step import step
+from controller.core.model import Call, Pbx, TrunkState
+from controller.core.step import _due, step
+from controller.core.turn import Turn
 from controller.core.world import World
 from tests.core import setups
 from tests.core.setups import SALES, small, whole
@@ -140,3 +153,32 @@ def test_nothing_whatever_raises(happening: list[tuple[Any, int]]) -> None:
         found = [breach for breach in invariants.check(world, world.now_ms, done) if not breach.startswith("S13")]
         assert found == [], f"{event}"
     assert all(isinstance(call, Call) for call in world.calls.values())
+
+
+def test_every_kind_of_row_that_waits_has_somebody_to_wake_it() -> None:
+    book = given(small("an", wrap_up=9)).available("an").when(arrives()).when(LegAnswered("1.1", "1.1.a1"))
+    book.when(CallGone("1.1")).when(LegGone("1.1", "1.1.a1"))
+    book.world.put(TrunkState("v1", cooling_until_ms=book.now_ms + 5_000))
+    book.passes(20)
+    assert (book.agent("an").wrap_up_until_ms, book.world.trunks["v1"].cooling_until_ms) == (None, None)
+    turn = Turn(book.world, book.now_ms, "test#1")
+    with pytest.raises(LookupError, match="nothing is due for a Pbx"):
+        _due(turn, Pbx())
+
+
+def test_a_call_nobody_knows_is_not_found() -> None:
+    assert given(small("an")).when(HangupAsked("7.7")).answer.code == "not_found"
+    book = given(small("an")).available("an").when(arrives())
+    assert book.when(HangupAsked("1.1")).answer.ok
+    book = given(small("an", "binh")).available("an", "binh").when(arrives())
+    book.when(status("an", "offline")).when(PhoneChannel("an", "9.9", "up")).when(LinkLost())
+    assert not book.world.linked
+
+
+def test_a_deadline_nobody_handles_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    book = given(small("an")).when(status("an", "not_ready")).when(arrives())
+    monkeypatch.setattr("controller.core.call.due", lambda *_: None)
+    done = step(book.world, Ticked(), book.now_ms + 100_000)
+    assert [fact.why for fact in done.facts if isinstance(fact, OddEvent)] == [
+        "call 1.1 given up: its deadline does not pass"
+    ]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from controller.core import ways
 from controller.core.commands import (
     Answer,
     CloseBridge,
@@ -17,8 +18,9 @@ from controller.core.commands import (
     RingPhone,
     StartMusic,
     StopMusic,
+    StopPlay,
 )
-from controller.core.events import CommandFailed, HangupAsked, MessageRecorded
+from controller.core.events import CommandFailed, DigitPressed, HangupAsked, MessageRecorded
 from controller.core.facts import (
     CallAnswered,
     CallEnded,
@@ -29,7 +31,8 @@ from controller.core.facts import (
     TrunkFailed,
 )
 from controller.core.model import Phase
-from controller.core.setup import Blocked, Hotline, Setup, Trunk, Way, WayKind
+from controller.core.setup import Blocked, Hotline, Menu, Setup, Trunk, Way, WayKind
+from controller.core.turn import Turn
 from controller.core.ways import MESSAGE_MAX_S, PHONE_RING_S, VOICEMAIL_PROMPT, describe
 from tests.core.setups import BANNED, NEVER, SALES, small
 from tests.core.words import answers, arrives, leaves, leg_gone, played, status
@@ -214,3 +217,31 @@ def test_from_a_queue_the_music_goes_on_until_somebody_answers() -> None:
 def test_what_a_leg_says_to_an_announcing_call_is_answered_with_a_hang_up() -> None:
     book = goes(Way(play="closed")).when(answers(1, 3)).only(a(HangUp, channel="1.1.a3"))
     book.when(CommandFailed("1.1", "StopMusic", "1.1", "no")).then(a(OddEvent))
+
+
+@pytest.mark.parametrize(
+    ("way", "phase"),
+    [
+        (Way(WayKind.QUEUE, "sales"), Phase.WAITING),
+        (Way(WayKind.MENU, "main"), Phase.MENU),
+        (Way(WayKind.VOICEMAIL), Phase.VOICEMAIL),
+        (Way(WayKind.REPEAT), Phase.ENDING),
+        (PHONE, Phase.FORWARDING),
+    ],
+)
+def test_every_way_leads_somewhere(way: Way, phase: Phase) -> None:
+    setup = replace(closed(way), menus=(Menu("main", "welcome"),))
+    book = given(setup).available("an").when(arrives())
+    assert book.call("1.1").phase is phase
+    book = given(replace(setup, hotlines=(replace(setup.hotlines[0], closed=replace(way, play="closed")),)))
+    assert book.available("an").when(arrives()).when(played()).call("1.1").phase is phase
+
+
+def test_a_prompt_is_stopped_once() -> None:
+    setup = small("an")
+    menu = Menu("main", "welcome", keys=(("1", Way()),))
+    book = given(replace(setup, menus=(menu,), hotlines=(Hotline(SALES, menu="main"),))).when(arrives())
+    book.when(DigitPressed("1.1", "1")).only(a(StopPlay, playback="1.1.pb1"), a(HangUp))
+    turn = Turn(book.world, book.now_ms, "test#1")
+    assert ways.stop_prompt(turn, book.call("1.1")) is book.call("1.1")
+    assert turn.commands == []

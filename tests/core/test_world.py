@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controller.core.model import Agent, AgentPhase, Call, HotlineState, Offer, Pbx, Phase, QueueDay, TrunkState
 from controller.core.setup import Strategy
-from controller.core.world import World, is_free
+from controller.core.world import OVER_MAX, World, is_free
 from tests.core.setups import small, whole
 
 pytestmark = pytest.mark.pure
@@ -190,3 +190,10 @@ def test_the_orders_are_those_of_a_world_built_anew(changes: list[tuple[bool, ob
     if other_setup:
         world.install(small("an", "chi"))
     assert world.orders() == World(world.setup, world.entities()).orders()
+
+
+def test_what_is_over_is_remembered_for_a_while() -> None:
+    world = World()
+    for n in range(OVER_MAX + 2):
+        world.note_over(f"1.{n}")
+    assert [world.is_over(f"1.{n}") for n in (0, 1, 2, OVER_MAX)] == [False, False, True, True]
