@@ -54,7 +54,9 @@ def gone(turn: Turn, call: Call, end_cause: str) -> None:
     end_talk(turn, call.id)
     if call.phase is not Phase.ENDING:
         _close_bridge(turn, call)
-    finish(turn, turn.change_call(call.id, end_cause=call.end_cause or end_cause))
+    # Commands fail some milliseconds before a dying Asterisk is seen to be dead: what they ended was lost with it.
+    known = "" if (call.end_cause, end_cause) == ("failed", "pbx_lost") else call.end_cause
+    finish(turn, turn.change_call(call.id, end_cause=known or end_cause))
 
 
 def withdraw_all(turn: Turn, call: str, but: str = "", outcome: str = "cancelled") -> None:

@@ -20,6 +20,7 @@ from controller.core.commands import (
 )
 from controller.core.events import (
     CallGone,
+    CommandFailed,
     DigitPressed,
     LinkLost,
     OutboundAsked,
@@ -111,6 +112,11 @@ def test_after_a_restart_of_asterisk_everybody_is_free() -> None:
     assert book.states() == {"an": "wrap_up", "binh": "ready"}
     assert all(agent.phase is AgentPhase.IDLE for agent in book.world.agents.values())
     assert book.world.trunks["v1"].live == ()
+
+
+def test_a_command_that_failed_because_asterisk_was_dying_does_not_hide_that_the_call_was_lost() -> None:
+    book = ringing().when(CommandFailed("1.1", "Answer", "1.1", "Asterisk does not listen")).when(LinkLost())
+    book.when(snapshot(phones=("an", "binh"), boot="boot 2")).then(a(CallEnded, end_cause="pbx_lost"))
 
 
 def test_a_dialled_call_that_vanished_is_over() -> None:
