@@ -9,13 +9,15 @@ import pytest
 
 from controller.lab import tone
 from controller.lab.sipcall import Rule
+from controller.lab.softphone import Softphone
 from tests.live.floor import CUSTOMER, CUSTOMER_HZ, SPEECH, Floor, agent_hz, same
 from tests.live.harness import soon, until
 from tests.live.setups import HOTLINE, hotline, queue, table, whole
 
 pytestmark = pytest.mark.live
 
-SMALL, TIERS, RESTING, CLOSED, SHORT, NOBODY = (f"+8424730010{n}" for n in range(11, 17))
+SMALL, TIERS, RESTING, CLOSED, SHORT, NOBODY, FIXED = (f"+8424730010{n}" for n in range(11, 18))
+DESK = "127.0.0.21"
 ANOTHER_DAY = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
 SETUP = whole(
     hotline(queue="sales"),
@@ -23,6 +25,7 @@ SETUP = whole(
     hotline(TIERS, queue="tiers"),
     hotline(RESTING, queue="resting", wrap_up=1),
     hotline(SHORT, queue="short"),
+    hotline(FIXED, queue="fixed"),
     hotline(CLOSED, queue="sales", hours="office", closed={"play": "live-short", "then": {"voicemail": True}}),
     hotline(NOBODY, queue="nobody"),
     queue("sales", "team"),
@@ -30,11 +33,13 @@ SETUP = whole(
     queue("tiers", "backup", "team"),
     queue("resting", "team", wrap_up=2),
     queue("short", "team", max_wait=1, on_max_wait={"queue": "tiers"}),
+    queue("fixed", "fixed"),
     queue("nobody", "empty", on_no_agent={"queue": "tiers"}),
     table("schedule", {"name": "office", "open": {ANOTHER_DAY: ["08:00-17:00"]}}),
     table("blocked", {"number": "0900000001", "scopes": ["ivr"]}),
     table("blocked", {"number": "0900000002", "scopes": ["queue"]}),
-    groups={"team": ("a1", "a2", "a3"), "backup": ("a4",), "empty": ("a6",)},
+    groups={"team": ("a1", "a2", "a3"), "backup": ("a4",), "fixed": ("a5",), "empty": ("a6",)},
+    agents={"a5": {"phone": {"contact": f"sip:a5@{DESK}:@TRUNK@"}}},
 )
 
 
@@ -110,6 +115,17 @@ async def test_a_phone_that_is_gone_is_set_aside_after_one_try(floor: Floor) -> 
         "a2"
     ]
     await floor.desk("a1")  # registers again: a sign of life
+
+
+async def test_a_phone_at_a_fixed_contact_needs_no_registration(floor: Floor) -> None:
+    phone = Softphone(floor.lab.sip, "a5", bind=(DESK, floor.lab.trunk_port), hz=agent_hz("a5"))
+    floor.others.append(phone)
+    assert (await floor.api.status("a5", "available")).is_success
+    await floor.state("a5", "ready")
+    call, row = await floor.talk(FIXED)
+    assert row["agent"] == "a5"
+    await until(_heard(call, agent_hz("a5")), "the customer hears the agent")
+    await call.hangup()
 
 
 async def test_the_caller_gives_up_while_waiting(floor: Floor) -> None:
