@@ -115,10 +115,12 @@ def _root(
 def serve(config: Config = None) -> None:
     """Run the daemon until it is told to stop."""
     with loading():
+        import uvloop  # noqa: PLC0415 - no other verb needs a loop this quick
+
         from controller import main  # noqa: PLC0415 - the whole house is built by this verb alone
 
     settings = settings_of(config)
-    raise typer.Exit(asyncio.run(main.serve(settings)))
+    raise typer.Exit(uvloop.run(main.serve(settings)))
 
 
 @app.command()
