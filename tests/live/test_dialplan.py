@@ -152,7 +152,7 @@ async def test_fallback_ring_reaches_every_free_phone_of_the_primary_groups(pbx:
         await soon(call.up)
         assert (len(fixed.calls), len(an.calls), len(chi.calls)) == (1, 1, 0)
         assert fixed.calls[0].caller == SHOWN
-        assert an.calls[0].status == 487
+        assert await over(an.calls[0]) == 487
         await call.hangup()
         await over(fixed.calls[0])
     await every(fixed.close(), an.close(), chi.close())
