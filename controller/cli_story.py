@@ -25,6 +25,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "HangupAsked": ("{by} asked to end the call", "{by} yêu cầu kết thúc cuộc gọi"),
     "OutboundAsked": ("{endpoint} dialled {dialled}", "{endpoint} quay số {dialled}"),
     "OutboundNextAsked": ("the trunk failed: {status} {cause}", "đường trung kế lỗi: {status} {cause}"),
+    "DialplanCalled": ("served by the dialplan: {kind} {status}", "dialplan tự xử lý: {kind} {status}"),
     "OutboundEnded": (
         "dialling ended: {status}, {answered_s} s of talk",
         "quay số kết thúc: {status}, đàm thoại {answered_s} giây",

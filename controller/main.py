@@ -257,6 +257,14 @@ class House:
         self.telephone.synced()
         self.engine.ready_parts["asterisk"] = "live"
         await self._generate_and_reload(self.engine.world.setup)
+        await self._ask_kept()
+
+    async def _ask_kept(self) -> None:
+        """Take what the dialplan did by itself into the history. It is kept there, so another time will do."""
+        try:
+            await self.telephone.ask_kept()
+        except TelephoneError as error:
+            self._log.warning("what the dialplan did by itself is not told", why=str(error))
 
     async def _watch_phones(self, setup: Setup) -> None:
         await self.telephone.watch_phones(tuple(row.endpoint for row in setup.agents if row.endpoint))
@@ -283,10 +291,13 @@ class House:
         asked_at_ms = self.clock.now_ms() - AUDIT_MARGIN_MS
         try:
             snapshot = await self.telephone.snapshot()
+            kept = await self.telephone.kept()
         except TelephoneError as error:
             self._log.warning("audit left out", why=str(error))
             return
         self.engine.hear(replace(snapshot, asked_at_ms=asked_at_ms))
+        if kept:
+            await self._ask_kept()
 
     # -- the setup ---------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ from controller.ports import Clock, Said
 SECONDS_FAST: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
 SECONDS_SLOW: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 SECONDS_WAIT: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-SCRIPTS: Final = frozenset({"outbound", "next", "ended", "feature"})
+SCRIPTS: Final = frozenset({"outbound", "next", "ended", "feature", "kept"})
 """Paths of FastAGI that become a label; any other is a stranger's and becomes `other`."""
 CALL_STATES: Final = ("menu", "waiting", "ringing", "talking", "ending")
 AGENT_STATES: Final = ("ready", "offered", "talking", "busy", "wrap_up", "unreachable", "not_ready", "offline")

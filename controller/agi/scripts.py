@@ -10,6 +10,7 @@ promised nothing.
     ended      DIALSTATUS, HANGUPCAUSE, ANSWEREDTIME,    none
                `callee` when the far side hung up
     feature    *40 … *43, seconds                        TD_SOUND TD_OK
+    kept       unique id, a row of Asterisk's database   TD_OK
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+import structlog
+
+from controller.agi import kept
 from controller.agi.protocol import Header
+from controller.agi.words import ANSWERED_S_MAX, endpoint_of, number_of, status_of
 from controller.core.answer import Answer
 from controller.core.commands import ReplyTrunks
 from controller.core.events import (
@@ -39,17 +44,16 @@ LOOKUP_S: Final = 0.15
 EXTEND_S: Final = 30
 EXTEND_S_MAX: Final = 3600
 CAUSE_MAX: Final = 127
-ANSWERED_S_MAX: Final = 7 * 24 * 3600
 BY_CALLEE: Final = "callee"
 """The dialplan's word for a talk that the far side ended."""
 BY_PHONE: Final = "phone"
 """Who asked, in the books, when an agent dialled a feature code."""
 
-_CHANNEL: Final = re.compile(r"PJSIP/(?P<endpoint>[A-Za-z0-9_.@+-]{1,80})-[0-9a-f]{8}")
 _CALL: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\.\d{1,12}")
-_STATUS: Final = re.compile(r"[A-Z]{1,16}")
-_COUNT: Final = re.compile(r"[0-9]{1,9}")
 _REFUSAL: Final = re.compile(r"[a-z_]{1,32}")
+
+
+_log = structlog.get_logger("agi")
 
 
 class SessionOverError(Exception):
@@ -113,7 +117,13 @@ class Dialogues:
     @property
     def scripts(self) -> dict[str, Script]:
         """The scripts by the path the dialplan asks for."""
-        return {"outbound": self.outbound, "next": self.next, "ended": self.ended, "feature": self.feature}
+        return {
+            "outbound": self.outbound,
+            "next": self.next,
+            "ended": self.ended,
+            "feature": self.feature,
+            "kept": self.kept,
+        }
 
     def reply(self, command: ReplyTrunks) -> None:
         """Hand the decision to the session that waits for it; nobody waits any more: nothing."""
@@ -150,6 +160,16 @@ class Dialogues:
             answer = await self.door.ask(event)
             sound = _sound(event, answer)
         await talk.set("TD_SOUND", sound)
+        await talk.set("TD_OK", "1")
+
+    async def kept(self, talk: Talk) -> None:
+        """A call the dialplan served by itself: the row may go when it is written down, or when it says nothing."""
+        call, row = talk.header.argument(1), talk.header.argument(2)
+        event = kept.read(call, row) if _CALL.fullmatch(call) else None
+        if event is None:
+            _log.warning("a row of the dialplan that is none", chars=len(row))
+        else:
+            await self.door.ask(event)
         await talk.set("TD_OK", "1")
 
     async def _look_up(self, number: str) -> tuple[str, str]:
@@ -228,19 +248,3 @@ def _sound(event: Event, answer: Answer) -> str:
             return "wrap_up_ended"
         case _:
             return "wrap_up_extended"
-
-
-def endpoint_of(channel: str) -> str:
-    """The PJSIP endpoint a channel's name tells; empty for any other kind of channel."""
-    found = _CHANNEL.fullmatch(channel)
-    return found["endpoint"] if found else ""
-
-
-def status_of(text: str) -> str:
-    """A DIALSTATUS; empty when it is none."""
-    return text if _STATUS.fullmatch(text) else ""
-
-
-def number_of(text: str, most: int) -> int:
-    """A count the dialplan passed; 0 when it is none, `most` when it is more."""
-    return min(int(text), most) if _COUNT.fullmatch(text) else 0

@@ -204,6 +204,7 @@ OPERATIONS: Final = {
     "applications.get": ("applicationName",),
     "applications.subscribe": ("applicationName", "eventSource"),
     "applications.unsubscribe": ("applicationName", "eventSource"),
+    "asterisk.getGlobalVar": ("variable",),
     "asterisk.getInfo": ("only",),
     "asterisk.reloadModule": ("moduleName",),
     "bridges.addChannel": ("bridgeId", "channel"),
@@ -216,6 +217,7 @@ OPERATIONS: Final = {
     "channels.dial": ("channelId", "timeout"),
     "channels.hangup": ("channelId", "reason_code"),
     "channels.list": (),
+    "channels.originate": ("endpoint", "context", "extension", "priority", "timeout"),
     "channels.playWithId": ("channelId", "playbackId", "media", "lang"),
     "channels.record": (
         *("channelId", "name", "format", "ifExists"),

@@ -51,6 +51,16 @@ PING_EVERY_S: Final = 2.0
 GRACE_S: Final = 0.1
 RELOAD_LIMIT_S: Final = 10.0
 
+KEPT: Final = "TD_KEPT"
+REPORT: Final[Mapping[str, object]] = {
+    "endpoint": "Local/s@tongdai-report/n",
+    "context": "tongdai-report",
+    "extension": "T",
+    "priority": 1,
+    "timeout": 20,
+}
+"""The far side runs the dialplan and is never answered, so this side goes nowhere: it rings until that one ends."""
+
 OnLink = Callable[[LinkState], None]
 
 _log = structlog.get_logger("ari")
@@ -135,6 +145,20 @@ class AriTelephone:
         reply = await self._send("asterisk.reloadModule", {"moduleName": module}, RELOAD_LIMIT_S)
         if reply.status not in ANY_OK:
             raise RefusedError("asterisk.reloadModule", reply.status, reason_of(reply))
+
+    async def kept(self) -> bool:
+        """Whether the dialplan says that it served calls by itself and has not told us yet."""
+        found = await self._read("asterisk.getGlobalVar", {"variable": KEPT}, none=404)
+        return isinstance(found, dict) and found.get("value") == "1"
+
+    async def ask_kept(self) -> None:
+        """Let the dialplan tell (by FastAGI) the calls it served by itself; TelephoneError when it does not begin.
+
+        ARI may not read Asterisk's database (docs/asterisk-facts.md, A12); the dialplan may, so it is rung.
+        """
+        reply = await self._send("channels.originate", REPORT)
+        if reply.status not in ANY_OK:
+            raise RefusedError("channels.originate", reply.status, reason_of(reply))
 
     # -- the link ----------------------------------------------------------------------------------------------------
 

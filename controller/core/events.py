@@ -177,6 +177,27 @@ class OutboundEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class DialplanCalled:
+    """The dialplan served a call by itself and it is over: the `fallback` of a hotline, or an `emergency` call.
+
+    `endpoint` is the phone that answered a fallback or made the emergency call, `trunk` the endpoint of the trunk that
+    was dialled, `status` how the last Dial ended (empty: nobody was dialled), `talked_s` how long they talked.
+    """
+
+    call: str
+    kind: str
+    hotline: str
+    caller: str
+    callee: str
+    trunk: str
+    endpoint: str
+    began_at_ms: int
+    ended_at_ms: int
+    status: str = ""
+    talked_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SetupChanged:
     """A new setup is in force."""
 
@@ -276,6 +297,7 @@ Event = (
     | OutboundAsked
     | OutboundNextAsked
     | OutboundEnded
+    | DialplanCalled
     | SetupChanged
     | CommandFailed
     | LinkLost

@@ -13,7 +13,19 @@ from typing import Any
 
 from controller.core import agent as agents
 from controller.core import call as calls
-from controller.core import events, facts, figures, matching, mishap, outbound, queueing, reconcile, settle, shifting
+from controller.core import (
+    events,
+    facts,
+    figures,
+    matching,
+    mishap,
+    outbound,
+    queueing,
+    reconcile,
+    settle,
+    shifting,
+    unattended,
+)
 from controller.core.answer import OK, Answer
 from controller.core.commands import Command
 from controller.core.model import Agent, AgentPhase, Call, Change, Entity, TrunkState, key_of
@@ -135,6 +147,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], Answer | None]] = {
     events.WrapUpExtendAsked: agents.ask_wrap_up_extend,
     events.HangupAsked: _hangup,
     events.OutboundAsked: outbound.asked,
+    events.DialplanCalled: unattended.told,
     events.SetupChanged: settle.changed,
     events.SnapshotTaken: reconcile.taken,
     events.ClockMoved: shifting.shifted,

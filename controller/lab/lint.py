@@ -28,7 +28,10 @@ _PROGRAMS: Final = (
     "system trysystem mixmonitor monitor originate eagi deadagi externalivr exec tryexec dumpchan forkcdr"
 )
 FORBIDDEN_APPS: Final = frozenset(_PROGRAMS.split())
-FORBIDDEN_FUNCTIONS: Final = frozenset({"SHELL", "EVAL", "FILE", "CURL", "ENV", "DB", "ODBC_SQL", "AMI_CLIENT"})
+FORBIDDEN_FUNCTIONS: Final = frozenset({"SHELL", "EVAL", "FILE", "CURL", "ENV", "ODBC_SQL", "AMI_CLIENT"})
+OTHER_STORE: Final = re.compile(r"\bDB(?:_[A-Z]+)?\((?!tongdai-calls[/)])")
+"""Asterisk's database, but for the one family that is ours: the others belong to registrations and to the engineer."""
+
 CHOSEN_OUTSIDE: Final = re.compile(
     r"EXTEN|CALLERID|CALLERIDNUM|CALLERIDNAME|ARG\d+|HOT_\w+|PJSIP_HEADER|SIP_HEADER|CONNECTEDLINE|REDIRECTING"
     r"|DNID|RDNIS|BLINDTRANSFER|SIPREFERTOHDR|HANGUPCAUSE_KEYS"
@@ -101,6 +104,8 @@ def forbidden(plan: Dialplan) -> Iterator[Finding]:
         words = {name for name, _ in variables(step.args)} | set(re.findall(r"\b([A-Z_]+)\(", step.args))
         for name in sorted(words & FORBIDDEN_FUNCTIONS):
             yield Finding(step.line, "forbidden", f"the function {name} is not used in this dialplan")
+        if OTHER_STORE.search(step.args):
+            yield Finding(step.line, "forbidden", "only our own rows in Asterisk's database are touched")
 
 
 def channels(plan: Dialplan) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ import phonenumbers
 from controller.core.setup import Hotline, Setup
 from controller.lab.conftext import DIGITS, LANGUAGE, NAME, NUMBER, ConfError, checked
 
-STATIC: Final = ("inbound.conf", "outbound.conf", "fallback.conf", "emergency.conf")
+STATIC: Final = ("inbound.conf", "outbound.conf", "fallback.conf", "emergency.conf", "report.conf")
 FOLDER: Final = Path(__file__).resolve().parents[2] / "dialplan"
 RING_MAX: Final = 50
 """Phones one hotline rings at once while the controller is away: more would not fit into one dial string."""
@@ -88,6 +88,7 @@ def _hotlines(setup: Setup) -> str:
 
 def _fallbacks(setup: Setup) -> str:
     lines = ["; What each hotline does while the controller is away.", "[tongdai-fallback]"]
+    lines.append("include => tongdai-fallback-over")
     for hotline in setup.hotlines:
         number = checked(hotline.number, NUMBER, "hotline number")
         steps = _fallback(hotline, setup)
@@ -144,7 +145,8 @@ def _emergency(setup: Setup) -> str:
     tries = [(row.endpoint, _callback(row.name, setup)) for row in setup.trunks if row.enabled]
     for number in setup.defaults.emergency:
         checked(number, DIGITS, "emergency number")
-        lines.append(f"exten => {number},1,NoOp()")
+        lines.append(f"exten => {number},1,Set(TD_AT=${{EPOCH}})")
+        lines.append(f" same => n,Set(TD_URGENT={number})")
         for endpoint, callback in tries:
             name = checked(endpoint, NAME, "trunk endpoint")
             lines.append(f" same => n,Gosub(tongdai-emergency-try,s,1({number},{name},{callback}))")

@@ -29,7 +29,7 @@ LANGUAGES: Final = ("vi", "en")
 
 _MODULES: Final = """
 res_timing_timerfd res_sorcery_config res_sorcery_memory res_sorcery_astdb pbx_config func_callerid func_channel
-func_strings func_logic func_global func_timeout func_hangupcause func_math func_cut func_devstate func_dialplan
+func_strings func_logic func_global func_timeout func_hangupcause func_math func_cut func_devstate func_dialplan func_db
 app_verbose app_stack app_exec bridge_simple bridge_holding bridge_softmix bridge_native_rtp bridge_builtin_features
 bridge_builtin_interval_features codec_ulaw codec_alaw codec_a_mu codec_gsm codec_g722 codec_resample format_pcm
 format_wav format_gsm format_sln res_pjproject res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_rtp_asterisk

@@ -43,6 +43,7 @@ ABOUT_NO_CALL = {
     events.WrapUpEndAsked: "about an agent",
     events.WrapUpExtendAsked: "about an agent",
     events.OutboundAsked: "begins a call",
+    events.DialplanCalled: "about a call that is over",
     events.SetupChanged: "about everything",
     events.LinkLost: "about the link",
     events.SnapshotTaken: "about everything",

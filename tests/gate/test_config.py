@@ -276,7 +276,7 @@ def test_fallback_rings_the_primary_groups_in_the_order_of_the_setup() -> None:
     ringing = Hotline("+842473001001", queue="sales", trunk="first", fallback=Fallback("ring"))
     assert ring_endpoints(ringing, WHOLE) == ["an-phone", "binh"]
     lines = context(dialplan(replace(WHOLE, hotlines=(ringing,))), "tongdai-fallback")
-    assert lines[2:4] == [f" same => n,Gosub(tongdai-fallback-add,s,1({name}))" for name in ("an-phone", "binh")]
+    assert lines[3:5] == [f" same => n,Gosub(tongdai-fallback-add,s,1({name}))" for name in ("an-phone", "binh")]
 
 
 def test_fallback_of_a_menu_rings_the_first_queue_it_leads_to() -> None:
@@ -301,23 +301,24 @@ def test_fallback_by_phone_needs_a_trunk() -> None:
     phone = Fallback("phone", "0912345678")
     rows = (Hotline("19001234", trunk="second", fallback=phone), Hotline("19001235", kind="virtual", fallback=phone))
     lines = context(dialplan(replace(WHOLE, hotlines=rows)), "tongdai-fallback")
-    assert lines[1:4] == [
+    assert lines[2:5] == [
         " same => n,Set(TD_PHONE=0912345678)",
         " same => n,Set(TD_PHONE_TRUNK=itsp)",
         " same => n,Goto(tongdai-fallback-phone,s,1)",
     ]
-    assert lines[5] == " same => n,Goto(tongdai-fallback-announce,s,1)"
+    assert lines[6] == " same => n,Goto(tongdai-fallback-announce,s,1)"
 
 
 def test_emergency_goes_by_every_trunk_that_is_on_and_can_be_called_back() -> None:
     lines = context(dialplan(WHOLE), "tongdai-emergency")
-    assert lines[:4] == [
-        "exten => 112,1,NoOp()",
+    assert lines[:5] == [
+        "exten => 112,1,Set(TD_AT=${EPOCH})",
+        " same => n,Set(TD_URGENT=112)",
         " same => n,Gosub(tongdai-emergency-try,s,1(112,first,+842473001001))",
         " same => n,Gosub(tongdai-emergency-try,s,1(112,itsp,))",
         " same => n,Goto(tongdai-emergency-failed,s,1)",
     ]
-    assert len(lines) == 4 * len(WHOLE.defaults.emergency)
+    assert len(lines) == 5 * len(WHOLE.defaults.emergency)
 
 
 def test_an_extension_never_hides_an_emergency_number() -> None:

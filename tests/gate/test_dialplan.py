@@ -45,7 +45,8 @@ def test_ours_has_no_finding(file: Path) -> None:
 
 
 def test_all_of_it_is_looked_at() -> None:
-    assert [file.name for file in OURS] == ["emergency.conf", "fallback.conf", "inbound.conf", "outbound.conf"]
+    names = ["emergency.conf", "fallback.conf", "inbound.conf", "outbound.conf", "report.conf"]
+    assert [file.name for file in OURS] == names
     steps = [step.app for file in OURS for step in parse(file.read_text()).steps()]
     assert {"Dial", "AGI", "Stasis", "Playback", "GotoIf"} <= set(steps)
     assert len(steps) > 120

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controller.agi.scripts import Dialogues, endpoint_of, number_of, status_of
+from controller.agi.scripts import Dialogues
 from controller.agi.server import DIALOGUE_S, Server
+from controller.agi.words import endpoint_of, number_of, status_of
 from controller.core.answer import Answer
 from controller.core.commands import ReplyTrunks
 from controller.core.events import (

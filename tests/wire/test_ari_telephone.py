@@ -336,3 +336,23 @@ async def test_a_module_is_reloaded():
         fake.answer = lambda asked: (409, {"message": "Module could not be reloaded"})
         with pytest.raises(TelephoneError, match="could not be reloaded"):
             await telephone.reload("res_pjsip.so")
+
+
+@pytest.mark.parametrize(
+    ("reply", "kept"), [((200, {"value": "1"}), True), ((200, {"value": ""}), False), ((404, {}), False)]
+)
+async def test_the_dialplan_says_whether_it_has_served_calls(reply, kept):
+    async with fake_ari(answer=ready) as fake, linked(fake) as (telephone, _, _link):
+        fake.answer = lambda _asked: reply
+        assert await telephone.kept() is kept
+        assert fake.asked[-1].query == {"variable": "TD_KEPT"}
+
+
+async def test_the_dialplan_is_rung_to_tell_them():
+    async with fake_ari(answer=ready) as fake, linked(fake) as (telephone, _, _link):
+        await telephone.ask_kept()
+        assert fake.lines[-1] == "POST /ari/channels"
+        assert fake.asked[-1].query["endpoint"] == "Local/s@tongdai-report/n"
+        fake.answer = lambda _asked: (500, {"error": "Allocation failed"})
+        with pytest.raises(TelephoneError, match="Allocation failed"):
+            await telephone.ask_kept()

@@ -1,0 +1,67 @@
+"""What the dialplan did while the daemon was dead stands in the history afterwards, once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.live.floor import Floor
+from tests.live.harness import Json, soon, until
+from tests.live.setups import HOTLINE, hotline, queue, whole
+
+pytestmark = pytest.mark.live
+
+BY_RING, BY_PHONE = "+842473001062", "+842473001063"
+SETUP = whole(
+    hotline(queue="sales"),
+    hotline(BY_RING, queue="sales", fallback="ring"),
+    hotline(BY_PHONE, queue="sales", fallback={"phone": "0912345678"}),
+    queue("sales", "team"),
+    groups={"team": ("a1",)},
+)
+
+
+async def _records(floor: Floor, count: int) -> list[Json]:
+    """The calls the dialplan served in this test, the newest first, when there are as many as expected."""
+    since = f"{floor.began[:19]}+00:00"  # the dialplan keeps whole seconds
+
+    async def ask() -> list[Json] | None:
+        rows = [row for row in await floor.api.calls("ended", since=since) if row["reason"]]
+        return rows if len(rows) >= count else None
+
+    return await until(ask, f"{count} records", 10.0)
+
+
+async def test_what_the_dialplan_did_is_in_the_history_once(floor: Floor) -> None:
+    floor.carrier("viettel")
+    await floor.desk("a1")
+    phone = await floor.desk("a2")
+    async with floor.lab.without_daemon():
+        announced = floor.dial(HOTLINE, "0281000001")
+        by_ring = floor.dial(BY_RING, "0281000002")
+        urgent = phone.dial("113")
+        await asyncio.gather(*(soon(call.up, "answered", 8.0) for call in (announced, by_ring, urgent)))
+        await asyncio.sleep(2.0)
+        await asyncio.gather(by_ring.hangup(), urgent.hangup())
+        by_phone = floor.dial(BY_PHONE, "0281000003")
+        await soon(by_phone.up, "the outside phone answers")
+        await by_phone.hangup()
+        await soon(announced.ended, "the apology ends", 15.0)
+    await floor.lab.ready(floor.api)
+    rows = await _records(floor, 4)
+    found = {row["caller"][-9:]: row for row in rows}
+    assert sorted(found) == ["102", "281000001", "281000002", "281000003"]
+    apology, rung = found["281000001"], found["281000002"]
+    outside, emergency = found["281000003"], found["102"]
+    assert (apology["direction"], apology["result"], apology["reason"]) == ("inbound", "missed", "fallback")
+    assert (apology["hotline"], apology["answered_at"]) == (HOTLINE, None)
+    assert (rung["result"], rung["agent"], rung["hotline"]) == ("answered", "a1", BY_RING)
+    assert (outside["result"], outside["trunk"], outside["agent"]) == ("answered", "viettel", None)
+    assert (emergency["direction"], emergency["callee"], emergency["agent"]) == ("outbound", "113", "a2")
+    assert (emergency["result"], emergency["reason"]) == ("answered", "emergency")
+    assert emergency["arrived_at"] <= emergency["answered_at"] < emergency["ended_at"]
+    floor.lab.kill("daemon")
+    await floor.lab.ready(floor.api)
+    await asyncio.sleep(1.0)
+    assert sorted(row["id"] for row in await _records(floor, 4)) == sorted(row["id"] for row in rows)
