@@ -27,6 +27,7 @@ from controller.core.events import (
     SnapshotTaken,
     Ticked,
 )
+from controller.core.facts import OddEvent
 from controller.core.model import Agent, Call
 from controller.core.setup import Setup
 from controller.core.step import Step, step
@@ -133,7 +134,9 @@ class Playbook:
         self.answer = done.answer
         self.stories.read(done.facts)
         wrong = invariants.check(self.world, self.world.now_ms, done) + self.stories.breaches
+        given_up = [fact.why for fact in done.facts if isinstance(fact, OddEvent) and "given up" in fact.why]
         assert not done.broken, f"{event} broke the step: {done.broken}"
+        assert not given_up, f"{event} could not be handled: {given_up}"
         assert not wrong, "\n".join([f"after {event}:", *wrong])
         for value in (event, *done.commands, *done.facts, *(change.after for change in done.changes if change.after)):
             assert codec.loads(codec.dumps(value)) == value

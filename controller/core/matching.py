@@ -26,7 +26,6 @@ def match(turn: Turn) -> None:
     if not turn.world.linked:
         return
     passed = dict.fromkeys((name for name in turn.touched if name in turn.setup.queue), 0)
-    turn.touched.clear()
     while heads := [(place, name) for name, at in passed.items() if (place := _head(turn, name, at)) is not None]:
         (_, call_id), name = min(heads)
         call = turn.world.calls[call_id]

@@ -264,3 +264,12 @@ def test_nobody_is_rung_while_asterisk_cannot_be_heard() -> None:
 def test_the_reason_is_told_with_the_offer(number: str) -> None:
     book = given(two_queues()).available("an").when(arrives(1, number))
     book.then(a(CallOffered, agent="an", why="longest-idle, primary group"))
+
+
+def test_the_pause_of_one_caller_is_not_made_longer_by_what_others_do() -> None:
+    book = given(small("an", max_size=9)).available("an").when(arrives(1), at=0).when(declines(1), at=0)
+    for n in range(2, 6):
+        book.when(arrives(n), at=0.3 * n).when(declines(n), at=0.3 * n)
+    book.when(leaves(5), at=1.9).passes(0.1)
+    assert book.call("1.1").offers or book.call("1.1").retry_at_ms is None
+    book.then(a(RingAgent, call="1.1"))
