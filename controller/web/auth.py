@@ -92,7 +92,9 @@ _CALLS: Final = _PAGED | {
 }  # fmt: skip
 _EXPLAIN: Final = frozenset({"to", "hotline", "agent"})
 _SETUP_BYTES_MAX: Final = 16 << 20
-_SETUP_MEDIA: Final = ("application/json", "application/toml")
+TOML_MEDIA: Final = ("application/toml", "text/toml", "text/x-toml", "application/x-toml", "text/plain")
+"""TOML by every name people give it; the first is the registered one."""
+_SETUP_MEDIA: Final = ("application/json", *TOML_MEDIA)
 _SETUP_LIMIT_S: Final = 60.0
 
 ACCESS: Final[Mapping[str, Mapping[str, Access]]] = {

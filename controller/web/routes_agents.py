@@ -23,7 +23,7 @@ from controller.web.asked import (
 from controller.web.auth import Principal
 from controller.web.deps import Deps
 from controller.web.problems import Problem
-from controller.web.schemas import AgentOut, AgentPage, EndWrapUp, NotReady, StatusIn, WrapUpIn
+from controller.web.schemas import AgentOut, AgentPage, EndWrapUp, StatusIn, WrapUpIn
 from controller.web.views import agent_out, page_names
 
 router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
@@ -48,7 +48,7 @@ async def one_agent(deps: Known, who: Who, agent: AgentName) -> AgentOut:
 async def set_status(deps: Known, who: Who, agent: AgentName, body: Annotated[StatusIn, Body()]) -> AgentOut:
     """Set the status an agent wishes; it is accepted whatever the phone's state."""
     _must_be_known(deps, who, agent)
-    reason = body.reason if isinstance(body, NotReady) else ""
+    reason = body.reason or ""
     event = AgentStatusAsked(agent, body.status, reason, by=who.by)
     await ask(deps, who, Wish(event, "agent.status", agent, f"{body.status} {reason}".strip(), "body.status"))
     return _show(deps, agent)

@@ -22,7 +22,7 @@ from controller.core.shape import spell
 from controller.core.validate import validate
 from controller.errors import SetupError
 from controller.web.asked import Known, Who
-from controller.web.auth import Role
+from controller.web.auth import TOML_MEDIA, Role
 from controller.web.deps import Deps
 from controller.web.problems import Mistake, Problem
 from controller.web.schemas import SetupApplied, SetupChecked
@@ -119,7 +119,7 @@ def _read(body: bytes, media: str) -> tuple[dict[str, Any], str | None, int | No
     """Read a body: the document, its text when it came as TOML, and the version a JSON body names."""
     try:
         text = body.decode()
-        if media == TOML:
+        if media in TOML_MEDIA:
             return setup_file.to_document(text, "setup"), text, None
         document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError, SetupError) as error:

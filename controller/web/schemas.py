@@ -141,23 +141,29 @@ class AgentPage(Told):
     next: str | None
 
 
+NoReason = Literal[""] | None
+"""Where a status wants no reason, an empty one is no mistake: a form sends what it has."""
+
+
 class Available(Given):
     """Ready for calls as soon as the phone is reachable too."""
 
     status: Literal["available"]
+    reason: NoReason = None
 
 
 class NotReady(Given):
     """Signed in, but no calls for now; `reason` is a word for the wallboard."""
 
     status: Literal["not_ready"]
-    reason: str = Field(default="", max_length=REASON_MAX, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
+    reason: str | None = Field(default=None, max_length=REASON_MAX, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
 
 
 class Offline(Given):
     """Signed out."""
 
     status: Literal["offline"]
+    reason: NoReason = None
 
 
 StatusIn = Annotated[Available | NotReady | Offline, Field(discriminator="status")]

@@ -234,3 +234,10 @@ async def test_no_is_an_answer_too(house, query):
 @pytest.mark.parametrize("query", [{}, {"to": ""}, {"to": "0967000001"}, {"to": "1" * 65, "hotline": HOTLINE}])
 async def test_a_question_that_is_none_is_422(house, query):
     assert (await house.get("/api/v1/outbound/explain", **query)).status_code == 422
+
+
+@pytest.mark.parametrize("status", ["available", "not_ready", "offline"])
+@pytest.mark.parametrize("reason", ["", None])
+async def test_no_reason_is_accepted_with_every_status(house, status, reason):
+    answer = await house.send("PUT", STATUS, {"status": status, "reason": reason})
+    assert (answer.status_code, answer.json()["status"], answer.json()["reason"]) == (200, status, None)

@@ -98,6 +98,8 @@ async def test_a_body_of_another_kind_is_415(house, method, path):
             "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx",
             "application/json; charset=utf-16", "",
         ):  # fmt: skip
+            if kind in ACCESS[path][method].media:
+                continue
             answer = await client.request(method, filled(path), content=b"{}", headers={"Content-Type": kind})
             assert answer.status_code == 415, kind
             assert "application/json" in answer.headers["accept"]

@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 
+from controller.web.auth import TOML_MEDIA
 from tests.web.house import HOTLINE, SECRET, SETUP
 
 pytestmark = pytest.mark.web
@@ -184,3 +185,21 @@ async def test_a_changed_password_is_told_without_being_shown(house):
     assert answer.status_code == 200
     assert "another-password" not in answer.text
     assert "~ agent an: phone.password (secret) -> (secret)" in answer.json()["changes"]
+
+
+@pytest.mark.parametrize("media", [*TOML_MEDIA, "Text/Plain; charset=UTF-8"])
+async def test_toml_is_taken_by_every_name_people_give_it(house, media):
+    async with house.client() as client:
+        checked = await client.post(f"{PATH}/check", content=LONGER, headers={"Content-Type": media})
+        answer = await client.put(PATH, content=LONGER, headers={"Content-Type": media, "If-Match": '"1"'})
+    assert checked.json()["changes"] == answer.json()["changes"] == ["~ queue sales: max_wait 60 -> 90"]
+    assert house.engine.world.setup.queue["sales"].max_wait == 90
+
+
+@pytest.mark.parametrize("kind", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
+async def test_of_a_body_of_another_kind_is_told_which_are_taken(house, kind):
+    async with house.client() as client:
+        answer = await client.put(PATH, content=LONGER.encode(), headers={"If-Match": '"1"', **kind})
+    assert answer.status_code == 415
+    assert answer.json()["detail"].startswith("wants application/json or application/toml or text/toml")
+    assert house.engine.world.setup.version == 1
