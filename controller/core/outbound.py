@@ -21,6 +21,7 @@ _TRUNK_TECH = range(500, 600)
 _OUTCOME = {
     "ANSWER": ("answered", "agent"),
     "BUSY": ("missed", "busy"),
+    "DECLINED": ("missed", "declined"),
     "NOANSWER": ("missed", "no_answer"),
     "CANCEL": ("missed", "agent"),
     "INVALID": ("failed", "number"),

@@ -93,6 +93,7 @@ def test_an_adaptive_number_s_own_switch_decides_about_recording() -> None:
     [
         ("ANSWER", "answered", "agent"),
         ("BUSY", "missed", "busy"),
+        ("DECLINED", "missed", "declined"),
         ("NOANSWER", "missed", "no_answer"),
         ("CANCEL", "missed", "agent"),
         ("CHANUNAVAIL", "failed", "trunk"),
@@ -139,7 +140,7 @@ def test_the_next_trunk_is_given_when_the_trunk_failed_itself(word: str) -> None
     assert (book.world.trunks["v1"].live, book.world.trunks["v2"].live) == ((), ("1.9",))
 
 
-@pytest.mark.parametrize("word", ["BUSY", "NOANSWER", "CANCEL", "INVALIDARGS"])
+@pytest.mark.parametrize("word", ["BUSY", "DECLINED", "NOANSWER", "CANCEL", "INVALIDARGS"])
 def test_the_next_trunk_is_not_given_for_the_callee_s_reasons(word: str) -> None:
     book = dials().when(OutboundNextAsked("1.9", word, 17)).only(a(ReplyTrunks, attempt=None)).then(never(TrunkFailed))
     assert book.world.trunks["v1"].live == ("1.9",)

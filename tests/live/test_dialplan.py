@@ -295,7 +295,7 @@ async def test_a_trunk_that_fails_is_followed_by_the_next(pbx: Pbx, code: int) -
 
 @pytest.mark.parametrize(
     ("code", "status", "heard"),
-    [(486, "BUSY", 486), (600, "BUSY", 486), (603, "BUSY", 403), (480, "NOANSWER", 480), (404, "INVALID", 404)],
+    [(486, "BUSY", 486), (600, "BUSY", 486), (603, "DECLINED", 403), (480, "NOANSWER", 480), (404, "INVALID", 404)],
 )
 async def test_what_the_callee_says_is_no_fault_of_the_trunk(pbx: Pbx, code: int, status: str, heard: int) -> None:
     an, brain = await pbx.agent(), Brain([attempt("first"), attempt("second")])

@@ -134,15 +134,15 @@ async def test_the_next_trunk_is_tried_when_a_trunk_fails(floor: Floor, switches
     assert failed == ["viettel"]
 
 
-@pytest.mark.parametrize("status", [486, 603])
+@pytest.mark.parametrize(("status", "cause"), [(486, "busy"), (603, "declined")])
 async def test_a_busy_callee_is_no_reason_for_another_trunk(
-    floor: Floor, switches: dict[str, Softphone], status: int
+    floor: Floor, switches: dict[str, Softphone], status: int, cause: str
 ) -> None:
     switches["viettel"].rule = Rule(status=status)
     call = await _dial(floor, "a2", "0967000333")
     await soon(call.ended, "the agent is told", 8.0)
     row = await _history(floor, 8.0)
-    assert row["result"] == "missed"
+    assert (row["result"], row["end_cause"]) == ("missed", cause)
     assert len(switches["viettel"].calls) == 1
     assert not switches["spare"].calls
 
