@@ -33,7 +33,10 @@ SECRET = Alphabet(
     secret=True,
 )
 CONTACT = Alphabet(
-    re.compile(r"sips?:(?:[A-Za-z0-9_.+-]{1,64}@)?(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"),
+    re.compile(
+        r"sips?:(?:[A-Za-z0-9_.+-]{1,64}@)?(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+        r"(?:;(?i:transport=udp))?"
+    ),
     "a SIP address such as sip:an@192.0.2.7:5060",
 )
 TEXT_MAX = 128

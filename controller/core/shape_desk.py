@@ -38,6 +38,8 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WAYS_OUT = ("on_full", "on_max_wait", "on_no_agent")
 
 _FRAME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])-(?:([01]?[0-9]|2[0-3]):([0-5][0-9])|(24:00))")
+_UDP = re.compile(r";transport=udp\Z", re.IGNORECASE)
+"""What a contact may say and need not: there is no other transport (docs/setup.md)."""
 _REPEAT = Way(WayKind.REPEAT)
 
 
@@ -100,7 +102,10 @@ def read_queue(table: Table, defaults: Defaults, ways: WayReader) -> Queue:
 
 
 def _queue_groups(table: Table) -> tuple[QueueGroup, ...]:
-    """Groups of a queue; where none is marked as primary, all are."""
+    """Groups of a queue; where none is marked as primary, all are. A list of plain names marks none."""
+    value = table.raw("groups")
+    if isinstance(value, list) and value and all(isinstance(row, str) for row in value):
+        return tuple(QueueGroup(name, primary=True) for name in table.texts("groups", NAME))
     rows: list[QueueGroup] = []
     for inner in table.tables("groups"):
         row = QueueGroup(inner.text("name", NAME, needed=True), inner.flag("primary", default=False))
@@ -157,7 +162,7 @@ def _phone(table: Table) -> Phone:
     phone = Phone(
         user=inner.text("user", NAME),
         password=inner.text("password", SECRET, needed=given == ["user"]),
-        contact=inner.text("contact", CONTACT),
+        contact=_UDP.sub("", inner.text("contact", CONTACT)),
         endpoint=inner.text("endpoint", NAME),
     )
     if phone.password and given in (["contact"], ["endpoint"]):
@@ -216,10 +221,13 @@ def _holidays(table: Table) -> tuple[str, ...]:
 def read_webhook(table: Table) -> Webhook:
     """Where alerts are posted."""
     url = table.text("url", needed=True)
-    if url and not _is_http(url):
+    good = _is_http(url)
+    if url and not good:
         table.wrong("url", f"{shown(url)} is no http or https address")
+    host = urlsplit(url).hostname or "" if good else ""
+    named = NAME.pattern.fullmatch(host) is not None
     return Webhook(
-        name=table.text("name", NAME, needed=True),
+        name=table.text("name", NAME, default=host if named else "", needed=good and not named),
         url=url,
         kinds=table.texts("kinds", WORD),
         secret=table.text("secret", SECRET),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.core.alphabets import CONTACT
 from controller.core.setup import Phone, Sla, Webhook
 from tests.core.documents import DROP, changed, problems, right
 
@@ -43,7 +44,8 @@ SECRET = "printable ASCII without spaces, quotes, ; \\ < > [ ] and ` (at most 12
         ("queue.0.sla", {"percent": 101, "seconds": 20}, "queue[0].sla.percent: 101 is out of range: 1 to 100"),
         ("queue.0.sla", {"percent": 80}, "queue[0].sla.seconds: is missing"),
         ("queue.0.sla", "80/20", "queue[0].sla: must be a table, not text"),
-        ("queue.0.groups", ["sales"], "queue[0].groups[0]: must be a table, not text"),
+        ("queue.0.groups", ["sales", {"name": "support"}], "queue[0].groups[0]: must be a table, not text"),
+        ("queue.0.groups", ["sales", "sales"], "queue[0].groups[1]: 'sales' is in the list twice"),
         (
             "queue.0.groups",
             [{"name": "sales"}, {"name": "sales"}],
@@ -90,6 +92,11 @@ SECRET = "printable ASCII without spaces, quotes, ; \\ < > [ ] and ` (at most 12
             "agent[0].phone.password: belongs to a phone that registers with a user",
         ),
         ("agent.0.phone", {"password": "x"}, f"agent[0].phone: {PHONE}"),
+        (
+            "agent.0.phone",
+            {"contact": "sip:a@127.0.0.1;transport=tcp"},
+            f"agent[0].phone.contact: 'sip:a@127.0.0.1;transport=tcp' is not allowed here: {CONTACT.words}",
+        ),
         (
             "agent.0.phone",
             {"contact": "127.0.0.1"},
@@ -141,6 +148,7 @@ SECRET = "printable ASCII without spaces, quotes, ; \\ < > [ ] and ` (at most 12
         ("webhook.0.url", "http://h:99999/", "webhook[0].url: 'http://h:99999/' is no http or https address"),
         ("webhook.0.url", "http://[::1/", "webhook[0].url: 'http://[::1/' is no http or https address"),
         ("webhook.0.url", DROP, "webhook[0].url: is missing"),
+        ("webhook.0", {"url": "http://[::1]:8000/"}, "webhook[0].name: is missing"),
         ("webhook.0.kinds", ["Talk Time"], "webhook[0].kinds[0]: 'Talk Time' is not allowed here: small letters and _"),
     ],
 )
@@ -203,3 +211,22 @@ def test_webhooks() -> None:
 
 def test_passwords_are_in_no_representation() -> None:
     assert "hidden" not in repr(Phone("an", "hidden"))
+
+
+def test_plain_names_of_groups_are_all_primary() -> None:
+    setup = right(changed(("queue.0.groups", ["sales", "support"]))).setup
+    assert setup is not None
+    assert [(group.name, group.primary) for group in setup.queues[0].groups] == [("sales", True), ("support", True)]
+
+
+@pytest.mark.parametrize("ending", ["", ";transport=udp", ";transport=UDP"])
+def test_a_contact_may_say_the_transport_there_is(ending: str) -> None:
+    setup = right(changed(("agent.0.phone", {"contact": f"sip:an@127.0.0.21:5071{ending}"}))).setup
+    assert setup is not None
+    assert setup.agents[0].phone.contact == "sip:an@127.0.0.21:5071"
+
+
+def test_a_webhook_without_a_name_is_called_by_its_host() -> None:
+    setup = right(changed(("webhook.0", {"url": "https://Alerts.example.com:8443/x"}))).setup
+    assert setup is not None
+    assert setup.webhooks[0].name == "alerts.example.com"
