@@ -1,31 +1,51 @@
-"""The rule of categories can fail: shown on modules made for it."""
+"""The rule of categories can fail: shown on items made for it."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from tests.gate.repository import ROOT
+from tests.conftest import pytest_collection_modifyitems
 
 pytestmark = pytest.mark.pure
 
 
+class Item:
+    """What the rule looks at: marks of the item itself, its module and its classes, however they were given."""
+
+    nodeid = "tests/test_one.py::test_it"
+    path = Path("tests/test_one.py")
+
+    def __init__(self, *marks: str) -> None:
+        self._marks = [getattr(pytest.mark, name).mark for name in marks]
+
+    def iter_markers(self) -> list[pytest.Mark]:
+        return self._marks
+
+
+def judged(*items: Item) -> None:
+    pytest_collection_modifyitems(cast(list[Any], list(items)))
+
+
+def test_one_category_beside_other_marks_is_right() -> None:
+    judged(Item("pure"), Item("parametrize", "wire"))
+
+
 @pytest.mark.parametrize(
-    ("marks", "code", "says"),
-    [
-        ("pytestmark = pytest.mark.pure", 0, "1 passed"),
-        ("", 4, "exactly one category"),
-        ("pytestmark = [pytest.mark.pure, pytest.mark.live]", 4, "live and pure"),
-        ("pytestmark = pytest.mark.quick", 2, "'quick' not found"),
-    ],
-    ids=["one", "none", "two", "unknown"],
+    ("marks", "says"),
+    [((), "none"), (("parametrize",), "none"), (("pure", "live"), "live and pure")],
+    ids=["none", "only others", "two"],
 )
-def test_a_module_carries_exactly_one_category(tmp_path: Path, marks: str, code: int, says: str) -> None:
-    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
-    (tmp_path / "test_one.py").write_text(f"import pytest\n{marks}\ndef test_it():\n    assert True\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]
-    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert (done.returncode, says in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
+def test_a_module_carries_exactly_one_category(marks: tuple[str, ...], says: str) -> None:
+    with pytest.raises(pytest.UsageError, match="exactly one category") as refused:
+        judged(Item("pure"), Item(*marks))
+    assert f"{Item.nodeid}: {says}" in str(refused.value)
+
+
+def test_a_category_nobody_knows_ends_the_run(pytestconfig: pytest.Config) -> None:
+    assert "--strict-markers" in pytestconfig.getini("addopts")
+    known = {line.partition(":")[0] for line in pytestconfig.getini("markers")}
+    assert {"pure", "wire", "store", "web", "sim", "live"} <= known
+    assert "quick" not in known
