@@ -170,7 +170,7 @@ class House:
             sys.stderr.write(f"tongdai: {error}\n")
             return EXIT_USAGE
         self.engine.ready_parts["agi"] = "ok"
-        self.metrics.watch(self.engine, self.bell)
+        self.metrics.watch(self.engine, self.bell, self.telephone.odd)
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, self._over.set)
         work: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (

@@ -275,9 +275,12 @@ class Metrics:
         if outcome != "refused":
             self._decisions.labels(label).observe(seconds)
 
-    def watch(self, engine: EngineView, bell: BellView | None = None) -> None:
-        """Show this engine's world from now on and count its facts. Wants a running event loop."""
-        self.registry.register(_Present(engine, bell, self._clock))
+    def watch(self, engine: EngineView, bell: BellView | None = None, odd: Mapping[str, int] | None = None) -> None:
+        """Show this engine's world from now on and count its facts. Wants a running event loop.
+
+        `odd` counts messages of Asterisk that were not understood, by reason; it is read anew each time.
+        """
+        self.registry.register(_Present(engine, bell, self._clock, odd if odd is not None else {}))
         self._following = asyncio.get_running_loop().create_task(self._facts.follow(engine.feed))
 
     async def close(self) -> None:
@@ -290,7 +293,8 @@ class Metrics:
 class _Present(Collector):
     """What is, at the moment of asking."""
 
-    def __init__(self, engine: EngineView, bell: BellView | None, clock: Clock) -> None:
+    def __init__(self, engine: EngineView, bell: BellView | None, clock: Clock, odd: Mapping[str, int]) -> None:
+        self._odd = odd
         self._engine = engine
         self._bell = bell
         self._clock = clock
@@ -314,6 +318,10 @@ class _Present(Collector):
         yield from self._parts()
         if self._bell is not None:
             yield from _bell(self._bell)
+        odd = CounterMetricFamily("tongdai_ari_odd_messages", "Messages not understood.", labels=["reason"])
+        for reason, count in dict(self._odd).items():
+            odd.add_metric([reason], count)
+        yield odd
         lost = CounterMetricFamily("tongdai_log_lines_lost", "Log lines that could not be written.")
         lost.add_metric([], log.lost_lines())
         yield lost

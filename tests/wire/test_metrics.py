@@ -254,3 +254,15 @@ async def test_every_name_is_ours() -> None:
     assert {name for name in names if not name.startswith(("tongdai_", "process_"))} == set()
     await metrics.close()
     await Metrics().close()
+
+
+async def test_messages_of_asterisk_that_were_not_understood_are_counted_by_reason() -> None:
+    odd: dict[str, int] = {}
+    metrics = Metrics(Clock())
+    metrics.watch(Engine(), Bell(), odd)
+    assert not [name for name in shown(metrics) if name.startswith("tongdai_ari_odd_messages")]
+    odd.update(unknown_type=2, channel_id=1)
+    found = shown(metrics)
+    assert found["tongdai_ari_odd_messages_total{reason=unknown_type}"] == 2
+    assert found["tongdai_ari_odd_messages_total{reason=channel_id}"] == 1
+    await metrics.close()
