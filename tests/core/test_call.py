@@ -178,6 +178,8 @@ def test_a_question_about_an_inbound_call_s_trunk_is_odd() -> None:
 def test_a_ring_command_that_failed_after_the_offer_was_taken_back_frees_the_agent() -> None:
     book = ringing("an").when(HangupAsked("1.1", "boss")).when(CommandFailed("1.1", "RingAgent", "1.1.a1", "no"))
     assert book.states() == {"an": "ready"}
+    book = ringing().passes(RING_S).when(CommandFailed("1.1", "RingAgent", "1.1.a1", "no"))
+    assert book.states() == {"an": "ready", "binh": "offered"}
     book = ringing().when(leg_gone(1, 1, 17, 486)).when(answers(1, 2))
     book.when(CommandFailed("1.1", "RingAgent", "1.1.a1", "no")).only(a(HangUp, channel="1.1.a1"))
 

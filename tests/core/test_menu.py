@@ -187,3 +187,9 @@ def test_a_queue_may_lead_to_a_menu_and_its_music_falls_silent() -> None:
     press(book, "1").passes(10).only(a(StopMusic), a(Play, media=("second",)))
     book.then(a(CallRouted, why="max_wait"), a(MenuEntered, menu="second"))
     book.when(leaves()).then(a(CallEnded, result="missed", queue="sales"))
+
+
+def test_another_prompt_that_cannot_be_played_says_nothing_about_this_one() -> None:
+    book = press(at_menu(), "9").when(CommandFailed("1.1", "Play", "1.1.pb1", "it was stopped")).passes(60)
+    book.then(never(MenuChosen))
+    assert book.call("1.1").prompt == "1.1.pb2"
