@@ -151,6 +151,7 @@ async def test_what_is_no_longer_kept_at_all_is_a_reset(house):
     house.engine.feed._kept.clear()
     last = house.engine.feed.last_seq
     async with viewer(house, last=1) as one:
+        await one.until(lambda v: v.facts)
         await house.tell(AgentStatusAsked("an", "offline"))
         await one.until(lambda v: len(v.facts) > 1)
     assert one.facts[0][:2] == (last, "reset")
