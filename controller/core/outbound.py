@@ -205,12 +205,12 @@ def ended(turn: Turn, call: Call, event: OutboundEnded) -> None:
 
 def gone(turn: Turn, call: Call) -> None:
     """The agent's channel is gone and no report came."""
-    _over(turn, turn.change_call(call.id, result=call.result or "missed"), "agent")
+    _over(turn, call, "agent")
 
 
 def lost(turn: Turn, call: Call) -> None:
     """Asterisk no longer has the agent's channel."""
-    _over(turn, turn.change_call(call.id, result=call.result or "failed"), "pbx_lost")
+    _over(turn, turn.change_call(call.id, result="failed"), "pbx_lost")
 
 
 def _over(turn: Turn, call: Call, cause: str, *, still_there: bool = False) -> None:

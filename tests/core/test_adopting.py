@@ -119,3 +119,9 @@ def test_an_agent_of_the_setup_without_a_row_is_given_one() -> None:
     book.world.remove("agent", "an")
     book.when(snapshot(*TALK, bridges=BRIDGE, phones=("an", "binh")))
     assert book.agent("an").phase is AgentPhase.TALKING
+
+
+@pytest.mark.parametrize("inside", [("1.1",), ("1.1.a4",)])
+def test_who_is_alone_in_a_bridge_does_not_talk(inside: tuple[str, ...]) -> None:
+    book = given(setup()).available("binh").when(snapshot(*TALK, bridges={"1.1.br": inside}, phones=("an", "binh")))
+    assert book.call("1.1").phase is Phase.WAITING

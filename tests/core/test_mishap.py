@@ -23,6 +23,9 @@ from tests.playbook import Playbook, given
 pytestmark = pytest.mark.pure
 
 
+WHY = "KeyError: 'a bug nobody knows yet'"
+
+
 def breaks(*_: object) -> None:
     raise KeyError("a bug nobody knows yet")
 
@@ -170,3 +173,10 @@ def test_rows_that_contradict_each_other_cost_one_call() -> None:
     done = step(fresh.world, Ticked(), book.now_ms + 60_000)
     assert not done.broken
     assert not any(isinstance(fact, CallOffered) for fact in done.facts)
+
+
+def test_what_was_given_up_is_named() -> None:
+    book = given(small("an")).available("an").when(arrives())
+    call, agent = book.call("1.1"), book.agent("an")
+    assert gives_up(book, call).facts[0] == OddEvent("1.1", "Ticked", f"call 1.1 given up: {WHY}")
+    assert gives_up(book, agent).facts[0] == OddEvent("", "Ticked", f"agent an given up: {WHY}")

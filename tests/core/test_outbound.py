@@ -317,3 +317,16 @@ def test_an_agent_removed_meanwhile_does_not_hinder_the_end() -> None:
     turn = Turn(book.world, book.now_ms, "test#1")
     gone(turn, book.call("1.9"))
     assert not book.world.calls
+
+
+def test_a_trunk_that_failed_at_the_last_is_blamed_once() -> None:
+    book = dials().when(OutboundEnded("1.9", "CONGESTION", 34)).then(a(TrunkFailed, trunk="v1"))
+    assert book.world.trunks["v1"].failures == 1
+
+
+@pytest.mark.parametrize(("extension", "caller"), [("101", "101"), ("", "an")])
+def test_an_agent_without_an_extension_calls_by_name(extension: str, caller: str) -> None:
+    setup = trunks()
+    setup = replace(setup, agents=(replace(setup.agents[0], extension=extension), *setup.agents[1:]))
+    given(setup).when(ASKED).then(a(CallStarted, caller=caller))
+    given(setup).when(replace(ASKED, dialled="hello")).then(a(CallStarted, caller=caller), a(CallEnded, caller=caller))

@@ -402,3 +402,21 @@ def test_a_prompt_with_nothing_to_say_waits_for_its_key() -> None:
     setup = small("an")
     setup = replace(setup, menus=(Menu("main", timeout=5),), hotlines=(Hotline(SALES, menu="main"),))
     given(setup).when(arrives()).when(snapshot(caller_seen())).passes(5).then(a(MenuChosen, key=""))
+
+
+def test_a_trunk_whose_call_was_answered_meanwhile_is_forgiven() -> None:
+    book = forwarding()
+    book.world.put(replace(book.world.trunks["v1"], failures=2))
+    book.when(snapshot(caller_seen(), leg_seen("1.1.p1", "")))
+    assert book.world.trunks["v1"].failures == 0
+
+
+def test_an_audit_asked_for_in_the_moment_of_an_arrival_leaves_it_alone() -> None:
+    book = given(small("an")).available("an").when(arrives())
+    book.when(audit(book, phones=("an",))).only()
+    assert "1.1" in book.world.calls
+
+
+def test_whoever_is_free_is_rung_when_an_audit_finds_an_offer_lost() -> None:
+    book = ringing().when(PhoneChanged("an", False)).passes(3)
+    book.when(audit(book, caller_seen(), phones=("binh",), dead=("an",))).then(a(RingAgent, endpoint="binh"))

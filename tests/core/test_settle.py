@@ -141,3 +141,11 @@ def test_a_caller_in_a_queue_that_goes_nowhere_is_let_go() -> None:
     book = given(setup).available("an").when(arrives())
     changes(book, replace(setup, queues=(), hotlines=()))
     assert book.call("1.1").phase is Phase.ENDING
+
+
+def test_another_phone_is_not_blamed_for_the_old_one() -> None:
+    setup = small("an")
+    book = given(setup).available("an").when(arrives()).when(leg_gone(1, 1, 20))
+    assert book.agent("an").unreachable_until_ms is not None
+    changes(book, replace(setup, agents=(replace(setup.agents[0], endpoint="desk-7"),)))
+    assert book.agent("an").unreachable_until_ms is None

@@ -197,3 +197,14 @@ def test_what_is_over_is_remembered_for_a_while() -> None:
     for n in range(OVER_MAX + 2):
         world.note_over(f"1.{n}")
     assert [world.is_over(f"1.{n}") for n in (0, 1, 2, OVER_MAX)] == [False, False, True, True]
+
+
+def test_what_is_due_is_in_order_after_the_old_deadlines_were_thrown_away() -> None:
+    world = World(small("an"), [call(n, max_wait_at_ms=1_000 - n) for n in range(20)])
+    for n in range(1_000):
+        world.put(TrunkState("v1", cooling_until_ms=5_000 + n))
+    due = []
+    while (entity := world.first_due(2_000)) is not None:
+        due.append(entity)
+        world.remove("call", entity.id)  # type: ignore[union-attr]
+    assert [row.id for row in due] == [f"1.{n}" for n in range(19, -1, -1)]  # type: ignore[union-attr]
