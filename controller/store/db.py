@@ -27,6 +27,9 @@ LOCK_WAIT_MS: Final = 2_000
 """How long SQLite waits for another writer. The engine takes a late commit as degraded long before."""
 CONNECT_LIMIT_S: Final = 3.0
 OPEN_LIMIT_S: Final = 4.5
+OPEN_AGAIN_S: Final = 1.0
+"""How long a start goes on asking a file that says at once that it is locked."""
+OPEN_PAUSE_S: Final = 0.05
 """The longest a start waits for the database before it says so."""
 QUERY_LIMIT_S: Final = 10.0
 MIGRATE_LIMIT_S: Final = 600.0
@@ -109,6 +112,24 @@ def reason_of(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+async def _revision(database: Database) -> str:
+    """Ask where the database stands.
+
+    Several programs that start together on a new SQLite file all switch it to WAL, and SQLite tells all but one at
+    once that it is locked, without the wait it grants elsewhere: ask again.
+    """
+    now_s = asyncio.get_running_loop().time
+    until_s = now_s() + OPEN_AGAIN_S
+    while True:
+        try:
+            async with database.reading(OPEN_LIMIT_S) as connection:
+                return await connection.run_sync(schema.revision)
+        except LedgerError as error:
+            if now_s() >= until_s or "locked" not in str(error):
+                raise
+        await asyncio.sleep(OPEN_PAUSE_S)
+
+
 async def migrate(url: str) -> str:
     """Bring the database to the schema of this program, making it where there is none; returns its revision.
 
@@ -118,8 +139,7 @@ async def migrate(url: str) -> str:
     try:
         with database.errors():
             database.prepare_file()
-        async with database.reading(OPEN_LIMIT_S) as connection:
-            found = await connection.run_sync(schema.revision)
+        found = await _revision(database)
         if schema.is_current(found):
             return found
         async with database.writing(MIGRATE_LIMIT_S) as connection:
