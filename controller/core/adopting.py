@@ -8,8 +8,7 @@ the agent is. What we know to be over is not begun again.
 from __future__ import annotations
 
 from controller.core import agent as agents
-from controller.core import call as calls
-from controller.core import commands, ids, queueing
+from controller.core import arriving, commands, ids, queueing
 from controller.core.events import CallArrived, ChannelSeen, SnapshotTaken
 from controller.core.model import Agent, AgentPhase, Call
 from controller.core.turn import Turn
@@ -47,9 +46,9 @@ def _let_in(turn: Turn, channel: ChannelSeen, legs: dict[int, ChannelSeen], brid
     used = max(legs, default=0)
     far = next((leg for leg in legs.values() if leg.id in bridge and channel.id in bridge), None)
     if far is None:
-        calls.arrive(turn, arrived, legs=used)
+        arriving.arrive(turn, arrived, legs=used)
     else:
-        _take_up(turn, calls.begin(turn, arrived, legs=used), far)
+        _take_up(turn, arriving.begin(turn, arrived, legs=used), far)
 
 
 def _take_up(turn: Turn, call: Call, far: ChannelSeen) -> None:

@@ -21,9 +21,8 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import agent as agents
-from controller.core import alerts, commands, ending, facts, hours, menu, mishap, numbers, outbound, queueing, ways
+from controller.core import commands, ending, facts, menu, mishap, outbound, queueing, ways
 from controller.core.events import (
-    CallArrived,
     CallGone,
     CommandFailed,
     DigitPressed,
@@ -37,125 +36,9 @@ from controller.core.events import (
     PlaybackEnded,
 )
 from controller.core.model import Call, Phase
-from controller.core.setup import Hotline
 from controller.core.turn import Turn
 
 Handler = Callable[[Turn, Call, Any], None]
-
-
-def arrive(turn: Turn, event: CallArrived, legs: int = 0) -> None:
-    """A caller is at the door: blocked, closed, menu or queue. Once: a call that is over does not begin again."""
-    if event.call in turn.world.calls:
-        return
-    if turn.world.is_over(event.call):
-        turn.do(commands.HangUp(event.call, turn.cause, event.call))
-        return
-    call = begin(turn, event, legs)
-    hotline = turn.setup.hotline.get(call.hotline)
-    if hotline is None:
-        ending.hang_up(turn, call, "no_such_hotline", q850=1, result="failed", reason="no_such_hotline")
-    elif numbers.is_blocked(turn.setup, call.caller, "ivr", turn.now_ms):
-        ending.hang_up(turn, call, "blocked", q850=21, result="blocked", reason="blocked")
-    else:
-        _route(turn, call, hotline)
-
-
-def begin(turn: Turn, event: CallArrived, legs: int) -> Call:
-    """Put an inbound call into the world, routed nowhere yet; `legs` of its names are in use already."""
-    hotline = turn.setup.hotline.get(event.dialled)
-    call = Call(
-        id=event.call,
-        direction="inbound",
-        phase=Phase.MENU,
-        hotline=event.dialled,
-        caller=event.caller,
-        caller_name=event.caller_name,
-        callee=event.dialled,
-        arrived_at_ms=turn.now_ms,
-        answer_limit_s=hotline.notify_answer_time if hotline else None,
-        talk_limit_s=hotline.notify_talk_time if hotline else None,
-        wrap_up_s=hotline.wrap_up if hotline else 0,
-        legs=legs,
-    )
-    turn.put(call)
-    turn.say(facts.CallStarted(call.id, "inbound", call.hotline, call.caller, call.callee, ""))
-    return call
-
-
-def _route(turn: Turn, call: Call, hotline: Hotline) -> None:
-    schedule = turn.setup.schedule.get(hotline.hours)
-    if schedule is not None and not hours.is_open(schedule, turn.now_ms):
-        ways.take(turn, call.id, hotline.closed, "closed")
-    elif hotline.menu:
-        menu.enter(turn, call, hotline.menu)
-    else:
-        queueing.enter(turn, call, hotline.queue)
-
-
-def due(turn: Turn, call: Call) -> None:
-    """Some deadlines of a call have come: each is handled in the phase it finds the call in."""
-    call = alerts.due(turn, call)
-    if not turn.world.linked:
-        _put_off(turn, call)
-        return
-    for field, handler in _DEADLINES:
-        now = turn.world.calls.get(call.id)
-        at_ms = getattr(now, field, None)
-        if now is not None and at_ms is not None and at_ms <= turn.now_ms:
-            turn.change_call(now.id, **{field: None})
-            handler(turn, turn.world.calls[now.id])
-    rest = turn.world.calls.get(call.id)
-    if rest is not None:
-        queueing.ring_time_over(turn, rest)
-
-
-def _put_off(turn: Turn, call: Call) -> None:
-    """Asterisk cannot be heard: the agent may have answered, the prompt may have ended. Decide when we know."""
-    now_ms, later_ms = turn.now_ms, turn.now_ms + agents.DEAF_PAUSE_MS
-    late: dict[str, Any] = {
-        field: later_ms for field, _ in _DEADLINES if (at_ms := getattr(call, field)) is not None and at_ms <= now_ms
-    }
-    offers = tuple(replace(offer, until_ms=later_ms) if offer.until_ms <= now_ms else offer for offer in call.offers)
-    turn.change_call(call.id, **late, offers=offers)
-
-
-def _prompt_never_ended(turn: Turn, call: Call) -> None:
-    ways.stop_prompt(turn, call)
-    prompt_over(turn, turn.world.calls[call.id])
-
-
-def prompt_over(turn: Turn, call: Call) -> None:
-    """A prompt is over, by its end or by its deadline."""
-    if call.phase is Phase.MENU:
-        menu.prompt_over(turn, call)
-    else:
-        ways.prompt_over(turn, call)
-
-
-def _key_time_over(turn: Turn, call: Call) -> None:
-    if call.phase is Phase.MENU:
-        menu.time_over(turn, call)
-    elif call.phase is Phase.FORWARDING:
-        ending.hang_up(turn, call, "no_answer")
-    elif call.phase is Phase.VOICEMAIL:
-        ending.hang_up(turn, call, "voicemail")
-
-
-def _never_gone(turn: Turn, call: Call) -> None:
-    turn.do(commands.HangUp(call.id, turn.cause, call.id))
-    if call.direction == "outbound":
-        outbound.lost(turn, call)
-    else:
-        ending.gone(turn, call, "lost")
-
-
-_DEADLINES: tuple[tuple[str, Callable[[Turn, Call], None]], ...] = (
-    ("prompt_until_ms", _prompt_never_ended),
-    ("key_until_ms", _key_time_over),
-    ("retry_at_ms", queueing.retry),
-    ("max_wait_at_ms", queueing.max_wait_over),
-    ("ending_until_ms", _never_gone),
-)
 
 
 # -- the cells ---------------------------------------------------------------------------------------------------
@@ -201,7 +84,7 @@ def digit(turn: Turn, call: Call, event: DigitPressed) -> None:
 def prompt_ended(turn: Turn, call: Call, event: PlaybackEnded) -> None:
     """A prompt came to its end; only the one that is running counts."""
     if call.prompt and event.playback == call.prompt:
-        prompt_over(turn, call)
+        ways.prompt_over(turn, call)
 
 
 def message_recorded(turn: Turn, call: Call, event: MessageRecorded) -> None:
@@ -285,7 +168,7 @@ def command_failed(turn: Turn, call: Call, event: CommandFailed) -> None:
         case "RingAgent" | "RingPhone":
             ring_failed(turn, call, event)
         case "Play" if call.prompt and event.about == call.prompt:
-            prompt_over(turn, call)
+            ways.prompt_over(turn, call)
         case "Record" | "RecordOutbound" if event.about == call.recording:
             turn.change_call(call.id, recording="")
         case "Answer" | "RecordMessage":

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from controller.core import agent as agents
-from controller.core import call as calls
 from controller.core import (
+    arriving,
     events,
     facts,
     figures,
@@ -25,7 +25,9 @@ from controller.core import (
     settle,
     shifting,
     unattended,
+    waking,
 )
+from controller.core import call as calls
 from controller.core.answer import OK, Answer
 from controller.core.commands import Command
 from controller.core.model import Agent, AgentPhase, Call, Change, Entity, TrunkState, key_of
@@ -94,7 +96,7 @@ def _run_due(turn: Turn) -> None:
 def _due(turn: Turn, entity: Entity) -> None:
     match entity:
         case Call():
-            calls.due(turn, entity)
+            waking.due(turn, entity)
         case Agent():
             agents.due(turn, entity)
         case TrunkState():
@@ -139,7 +141,7 @@ def _hangup(turn: Turn, event: events.HangupAsked) -> Answer:
 _HANDLERS: dict[type, Callable[[Turn, Any], Answer | None]] = {
     events.Ticked: _nothing,
     events.LinkLost: _link_lost,
-    events.CallArrived: calls.arrive,
+    events.CallArrived: arriving.arrive,
     events.PhoneChanged: agents.phone_changed,
     events.PhoneChannel: _phone_channel,
     events.AgentStatusAsked: _status,

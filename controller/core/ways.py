@@ -94,7 +94,10 @@ def announce(turn: Turn, call: Call, media: tuple[str, ...], then: Way) -> None:
 
 
 def prompt_over(turn: Turn, call: Call) -> None:
-    """The announcement or voicemail prompt has ended (or never would)."""
+    """A prompt has ended (or never would): the menu waits for a key, the announcement goes on, the message begins."""
+    if call.phase is Phase.MENU:
+        menu.prompt_over(turn, call)
+        return
     call = turn.change_call(call.id, prompt="", prompt_until_ms=None)
     if call.phase is Phase.ANNOUNCING:
         way = call.then or Way()

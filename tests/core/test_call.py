@@ -12,36 +12,32 @@ from controller.core.commands import (
     CloseBridge,
     HangUp,
     Join,
-    Play,
     RecordMessage,
     ReplyTrunks,
     RingAgent,
     RingPhone,
-    StopPlay,
 )
 from controller.core.events import (
-    CallArrived,
     CallGone,
     CommandFailed,
     DigitPressed,
     Event,
     HangupAsked,
     LegGone,
-    LinkLost,
     MessageRecorded,
     OutboundAsked,
     OutboundEnded,
     OutboundNextAsked,
     Ticked,
 )
-from controller.core.facts import CallAnswered, CallEnded, CallStarted, OddEvent
+from controller.core.facts import CallAnswered, CallEnded, OddEvent
 from controller.core.model import AgentPhase, Phase
-from controller.core.setup import Blocked, Menu, Setup, Way, WayKind
+from controller.core.setup import Menu, Setup, Way, WayKind
 from controller.core.turn import Turn
 from controller.core.world import OVER_MAX, World
-from tests.core.setups import BANNED, NEVER, SALES, small
+from tests.core.setups import NEVER, small
 from tests.core.words import answers, arrives, leaves, leg_gone, played, rings
-from tests.playbook import Playbook, a, given, never
+from tests.playbook import Playbook, a, given
 
 pytestmark = pytest.mark.pure
 
@@ -115,11 +111,6 @@ def test_an_agent_who_hangs_up_ends_the_call() -> None:
     book.when(leaves()).then(a(CallEnded, end_cause="agent", result="answered"))
 
 
-def test_a_channel_that_never_goes_is_let_go_all_the_same() -> None:
-    book = ringing("an").when(HangupAsked("1.1", "boss")).passes(9.9).then(never(CallEnded))
-    book.passes(0.1).then(a(HangUp, channel="1.1"), a(CallEnded, end_cause="supervisor"))
-
-
 def test_hanging_up_a_call_nobody_knows_is_not_found() -> None:
     assert ringing().when(HangupAsked("7.7", "boss")).answer.code == "not_found"
     assert ringing().when(HangupAsked("1.1", "boss")).answer.ok
@@ -149,16 +140,6 @@ def test_messages_about_no_call_are_let_pass(event: Event) -> None:
 
 def test_an_answer_for_no_call_is_hung_up() -> None:
     ringing().when(answers(7)).only(a(HangUp, call="1.7", channel="1.7.a1"))
-
-
-def test_a_call_that_is_over_does_not_begin_again() -> None:
-    book = ringing("an").when(leaves()).when(arrives()).only(a(HangUp, channel="1.1")).then(never(CallStarted))
-    assert not book.world.calls
-
-
-def test_an_end_that_overtook_the_beginning_is_believed() -> None:
-    book = given(small("an")).available("an").when(CallGone("1.1")).when(arrives()).then(never(CallStarted))
-    book.when(arrives(2)).then(a(CallStarted))
 
 
 def test_not_every_call_there_ever_was_is_remembered() -> None:
@@ -202,11 +183,6 @@ def test_a_leg_that_rings_is_remembered_and_another_s_ring_is_not() -> None:
     assert [offer.ringing for offer in book.call("1.1").offers] == [True]
 
 
-def test_a_hotline_is_known_by_its_number_alone() -> None:
-    book = given(small("an")).available("an").when(CallArrived("1.1", SALES.removeprefix("+"), "0967")).only(a(HangUp))
-    book.when(leaves()).then(a(CallEnded, reason="no_such_hotline"))
-
-
 # -- a whole life, place by place ------------------------------------------------------------------------------------
 
 
@@ -217,23 +193,9 @@ def menu_of(**hotline: object) -> Setup:
     return replace(setup, hotlines=(row,), menus=(Menu("main", "welcome", keys=keys),), schedules=(NEVER,))
 
 
-def test_a_blocked_caller_does_not_come_in() -> None:
-    setup = replace(small("an"), blocked=(Blocked("+84900000001", ("ivr",)),))
-    book = given(setup).when(arrives(caller=BANNED)).only(a(HangUp, channel="1.1", q850=21))
-    book.when(leaves()).then(a(CallEnded, result="blocked"))
-
-
-def test_closed_doors_are_closed() -> None:
-    given(menu_of(hours="never", closed=Way(play="closed"))).when(arrives()).then(a(Play, media=("closed",)))
-
-
 def test_a_menu_a_prompt_and_a_key() -> None:
     book = given(menu_of()).available("an").when(arrives()).when(arrives()).only()
     book.when(DigitPressed("1.1", "1")).then(a(RingAgent)).when(DigitPressed("1.1", "1")).only()
-
-
-def test_a_prompt_that_never_ends_a_key_that_never_comes() -> None:
-    given(menu_of()).when(arrives()).passes(120).only(a(StopPlay)).passes(5).only(a(HangUp))
 
 
 def test_a_message_its_end_and_its_longest_time() -> None:
@@ -271,18 +233,6 @@ def test_commands_that_fail_for_whom_they_were() -> None:
     book = ringing("an").when(answers()).when(CommandFailed("1.1", "Record", "calls/1.1", "no"))
     assert book.call("1.1").recording == ""
     book.when(CommandFailed("1.1", "Join", "1.1.a1", "no")).then(a(HangUp, channel="1.1", q850=38))
-
-
-def test_while_nobody_listens_everything_about_calls_is_put_off() -> None:
-    book = ringing("an").when(LinkLost("cut")).passes(60).only()
-    assert book.call("1.1").offers[0].until_ms > book.now_ms
-    given(menu_of()).when(arrives()).when(LinkLost("cut")).passes(300).only()
-
-
-def test_the_longest_wait_the_pause_and_the_answer_of_a_stranger() -> None:
-    book = given(small("an", max_wait=20)).available("an").when(arrives()).when(leg_gone(1, 1, 17, 486))
-    book.passes(2).then(a(RingAgent, leg="1.1.a2")).when(answers(1, 9)).only(a(HangUp, channel="1.1.a9"))
-    book.passes(18).then(a(HangUp, channel="1.1"))
 
 
 def test_what_nobody_knows_is_told() -> None:

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controller.core import agent as agents
-from controller.core import call as calls
-from controller.core import mishap, queueing, reconcile
+from controller.core import mishap, queueing, reconcile, waking
 from controller.core.commands import CloseBridge, HangUp, RingAgent, RingBell
 from controller.core.events import AgentStatusAsked, OutboundAsked, Ticked
 from controller.core.facts import AlertCleared, CallEnded, CallOffered, OddEvent
@@ -111,8 +110,8 @@ def broken(fact: object) -> bool:
 
 def test_a_deadline_that_cannot_be_handled_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     book = two_waiting()
-    handle = calls.due
-    monkeypatch.setattr(calls, "due", lambda turn, call: breaks() if call.id == "1.1" else handle(turn, call))
+    handle = waking.due
+    monkeypatch.setattr(waking, "due", lambda turn, call: breaks() if call.id == "1.1" else handle(turn, call))
     done = step(book.world, Ticked(), book.now_ms + 30_000)
     assert not done.broken
     assert any(broken(fact) for fact in done.facts)
@@ -123,7 +122,7 @@ def test_a_deadline_that_cannot_be_handled_does_not_stop_the_others(monkeypatch:
 
 def test_a_deadline_that_does_not_pass_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
     book = two_waiting()
-    monkeypatch.setattr(calls, "due", lambda *_: None)
+    monkeypatch.setattr(waking, "due", lambda *_: None)
     done = step(book.world, Ticked(), book.now_ms + 30_000)
     assert len([fact for fact in done.facts if isinstance(fact, OddEvent)]) == 2
     assert not book.world.calls

@@ -86,7 +86,7 @@ def test_deadlines_that_never_end_are_an_error_and_no_hang(monkeypatch: pytest.M
     book = given(small("an")).when(status("an", "not_ready")).when(arrives())
     monkeypatch.setattr("controller.core.step.DUE_MAX", 50)
     again = iter(range(1_000_000))
-    monkeypatch.setattr("controller.core.call.due", lambda turn, call: turn.change_call(call.id, hops=next(again)))
+    monkeypatch.setattr("controller.core.waking.due", lambda turn, call: turn.change_call(call.id, hops=next(again)))
     done = step(book.world, Ticked(), book.now_ms + 100_000)
     assert "deadlines never end" in done.broken
     assert book.call("1.1").hops == 0
@@ -177,7 +177,7 @@ def test_a_call_nobody_knows_is_not_found() -> None:
 
 def test_a_deadline_nobody_handles_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
     book = given(small("an")).when(status("an", "not_ready")).when(arrives())
-    monkeypatch.setattr("controller.core.call.due", lambda *_: None)
+    monkeypatch.setattr("controller.core.waking.due", lambda *_: None)
     done = step(book.world, Ticked(), book.now_ms + 100_000)
     assert [fact.why for fact in done.facts if isinstance(fact, OddEvent)] == [
         "call 1.1 given up: its deadline does not pass"
