@@ -4,8 +4,8 @@
 
 Events wait in the inbox; the writer takes what is there, lets the core decide on each, writes all of it in one
 transaction, publishes the facts, answers whoever asked, and only then releases the commands. When the books do not
-answer within `COMMIT_LIMIT_S` the engine is degraded: it routes from memory, keeps the turns it owes and catches up.
-There are no timers: the writer sleeps until the next event or the nearest deadline of the world.
+answer in time (`controller/owed.py`) the engine is degraded: it routes from memory and catches up. There are no
+timers: the writer sleeps until the next event or the nearest deadline of the world.
 """
 
 from __future__ import annotations
@@ -26,32 +26,23 @@ from controller.core.events import ClockMoved, Event, SnapshotTaken, Ticked
 from controller.core.facts import CallEnded
 from controller.core.step import Step, step
 from controller.core.world import World
-from controller.errors import LeadLostError, LedgerError
 from controller.feed import Feed
 from controller.journal import Journal
+from controller.owed import CommitMeter, Owed
 from controller.ports import Clock, Ledger, Line, Said, Turn
 
 BATCH_MAX = 256
-COMMIT_LIMIT_S = 0.25
-OWED_MAX = 10_000
 HELD_MAX = 50_000
 CLOCK_STEP_MS = 1_000
-RETRY_S = 0.5
 BROKEN_PAUSE_S = 1.0
 STORY_MAX = 2_000
 
 
-class Meter(Protocol):
+class Meter(CommitMeter, Protocol):
     """What the engine tells the metrics room."""
 
     def step(self, event: str, seconds: float) -> None:
         """One step took so long."""
-
-    def commit(self, seconds: float, turns: int) -> None:
-        """One commit took so long."""
-
-    def degraded(self, on: bool, owed: int) -> None:
-        """The engine is, or is no longer, routing without its books."""
 
     def odd(self, why: str) -> None:
         """A step broke or met something unforeseen."""
@@ -106,8 +97,6 @@ class Engine:
         self.world = world
         self.feed = Feed(last_seq)
         self.ready_parts: dict[str, str] = {"asterisk": "connecting", "database": "ok", "agi": "down"}
-        self.degraded = False
-        self._ledger = ledger
         self._clock = clock
         self._log = structlog.get_logger("engine")
         self._release = release
@@ -119,12 +108,9 @@ class Engine:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._seq = last_seq
-        self._owed: deque[Turn] = deque()
-        self._writing: asyncio.Task[None] | None = None
+        self._books = Owed(ledger, self._meter, self._wake.set, self._books_late)
         self._offset_ms = clock.now_ms() - _monotonic_ms()
         self._stories = {call: list(lines) for call, lines in journal.stories(world.calls).items()}
-        self._lead_lost: LeadLostError | None = None
-        self.owed_lost = 0
 
     # -- the door --------------------------------------------------------------------------------------------------
 
@@ -167,19 +153,31 @@ class Engine:
         """What has happened to a live call so far."""
         return tuple(self._stories.get(call, ()))
 
+    async def written(self) -> None:
+        """Return at a moment when the world shows nothing that a crash could take back: look before awaiting anything.
+
+        At once while the engine is degraded: then memory is all there is.
+        """
+        await self._books.written()
+
+    @property
+    def degraded(self) -> bool:
+        """Whether calls are routed from memory because the books do not answer."""
+        return self._books.degraded
+
     @property
     def owed(self) -> int:
         """Turns not yet on the books."""
-        return len(self._owed)
+        return len(self._books)
+
+    @property
+    def owed_lost(self) -> int:
+        """Turns given up because more than `owed.OWED_MAX` were waiting for the books."""
+        return self._books.lost
 
     def owed_ends(self) -> dict[str, tuple[CallEnded, tuple[Line, ...]]]:
         """Calls that have ended and are not on the books yet, with their stories: a reader finds them nowhere else."""
-        found: dict[str, tuple[CallEnded, tuple[Line, ...]]] = {}
-        for turn in self._owed:
-            stories = dict(turn.stories)
-            ends = (said.fact for said in turn.facts if isinstance(said.fact, CallEnded))
-            found.update((fact.call, (fact, stories.get(fact.call, ()))) for fact in ends)
-        return found
+        return self._books.ends()
 
     # -- the writer --------------------------------------------------------------------------------------------------
 
@@ -188,8 +186,8 @@ class Engine:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self._lead_lost is not None:
-                raise self._lead_lost
+            if self._books.lead_lost is not None:
+                raise self._books.lead_lost
             while self._inbox or self._is_due():
                 await self._turn()
             self._set_timer()
@@ -204,13 +202,14 @@ class Engine:
             self._step(self._inbox.popleft(), now_ms, batch)
         self._journal.write(batch.lines)
         if batch.turns:
-            await self._commit(batch.turns)
+            await self._books.commit(batch.turns)
         for said in batch.said:
             self.feed.publish(said)
         self._release(batch.commands)
         for waiting, answer in batch.answers:
             if not waiting.done():
                 waiting.set_result(answer)
+        await self._books.let_read()
 
     def _step(self, item: _Item, now_ms: int, batch: _Batch) -> Step:
         began = time.perf_counter()
@@ -250,60 +249,13 @@ class Engine:
         ended = [fact.call for fact in done.facts if isinstance(fact, CallEnded)]
         return tuple((call, tuple(self._stories.pop(call, ()))) for call in ended)
 
-    # -- the books ---------------------------------------------------------------------------------------------------
-
-    async def _commit(self, turns: list[Turn]) -> None:
-        for turn in turns:
-            if len(self._owed) >= OWED_MAX:
-                self._owed.popleft()
-                self.owed_lost += 1
-            self._owed.append(turn)
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
-        if self.degraded and self._lead_lost is None:
-            self._meter.degraded(True, len(self._owed))
-            return
-        done, _ = await asyncio.wait({self._writing}, timeout=COMMIT_LIMIT_S)
-        if not done:
-            self._degrade(True)
-        if self._lead_lost is not None:
-            raise self._lead_lost
-
-    async def _write(self) -> None:
-        """Write what is owed, again and again until nothing is."""
-        try:
-            while self._owed:
-                turns = list(self._owed)
-                began = time.perf_counter()
-                try:
-                    await self._ledger.commit(turns)
-                except LeadLostError as error:
-                    self._lead_lost = error
-                    self._wake.set()
-                    return
-                except LedgerError:
-                    self._degrade(True)
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                self._meter.commit(time.perf_counter() - began, len(turns))
-                for turn in turns:
-                    if self._owed and self._owed[0] is turn:
-                        self._owed.popleft()
-            self._degrade(False)
-        finally:
-            self._writing = None
-
-    def _degrade(self, on: bool) -> None:
-        if on is not self.degraded:
-            self.degraded = on
-            self.ready_parts["database"] = "degraded" if on else "ok"
-        self._meter.degraded(on, len(self._owed))
-
     async def close(self, limit_s: float) -> None:
         """Write what is still owed, at most so long."""
-        if self._writing is not None:
-            await asyncio.wait({self._writing}, timeout=limit_s)
+        await self._books.close(limit_s)
         self._journal.close()
+
+    def _books_late(self, on: bool) -> None:
+        self.ready_parts["database"] = "degraded" if on else "ok"
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
 @router.get("")
 async def agents(deps: Known, who: Who, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None) -> AgentPage:
     """List agents in the order of the setup; an agent's token sees itself."""
+    await deps.engine.written()
     names = [row.name for row in deps.engine.world.setup.agents if own(who, row.name)]
     shown, more = page_names(names, after_name(cursor), limit)
     return AgentPage(items=[_show(deps, name) for name in shown], next=page_mark(shown[-1]) if more else None)
@@ -40,6 +41,7 @@ async def agents(deps: Known, who: Who, limit: Limit = PAGE_DEFAULT, cursor: Cur
 @router.get("/{agent}")
 async def one_agent(deps: Known, who: Who, agent: AgentName) -> AgentOut:
     """Show one agent."""
+    await deps.engine.written()
     _must_be_known(deps, who, agent)
     return _show(deps, agent)
 
@@ -51,6 +53,7 @@ async def set_status(deps: Known, who: Who, agent: AgentName, body: Annotated[St
     reason = body.reason or ""
     event = AgentStatusAsked(agent, body.status, reason, by=who.by)
     await ask(deps, who, Wish(event, "agent.status", agent, f"{body.status} {reason}".strip(), "body.status"))
+    await deps.engine.written()
     return _show(deps, agent)
 
 
@@ -64,6 +67,7 @@ async def wrap_up(deps: Known, who: Who, agent: AgentName, body: Annotated[WrapU
         event = WrapUpExtendAsked(agent, body.seconds, by=who.by)
         wish = Wish(event, "wrap-up.extend", agent, f"{body.seconds} s", "body.seconds")
     await ask(deps, who, wish)
+    await deps.engine.written()
     return _show(deps, agent)
 
 

@@ -27,6 +27,7 @@ async def alerts(
     if state == "all":
         for row in await deps.history.alerts(before=before, limit=limit + 1):
             found[row.raised_at_ms, row.id] = row
+    await deps.engine.written()
     # The world knows an alert before the books do when the database is late.
     for row in deps.engine.world.alerts.values():
         key = (row.raised_at_ms, row.id)

@@ -53,6 +53,7 @@ async def calls(deps: Known, who: Who, asked: Annotated[CallsAsked, Query()]) ->
             return CallPage(items=[], next=None)
         wanted = replace(wanted, agent=who.agent)
     found: dict[tuple[int, str], Call | CallEnded] = {}
+    await deps.engine.written()
     # Live calls first: one that ends while the books are read is then found in both, and never in neither.
     if asked.state != "ended" and not wanted.result:
         for call in _live(deps.engine.world.calls.values(), wanted, before, setup):
@@ -71,6 +72,7 @@ async def calls(deps: Known, who: Who, asked: Annotated[CallsAsked, Query()]) ->
 @router.get("/{call}")
 async def one_call(deps: Known, who: Who, call: CallId) -> CallOut:
     """Show one call, live or ended."""
+    await deps.engine.written()
     live = deps.engine.world.calls.get(call)
     row = live if live is not None else await deps.history.call(call)
     if row is None:

@@ -28,8 +28,6 @@ async def readyz(deps: Known) -> Ready:
     """Tell whether a call would be served: rows loaded, link live and reconciled, AGI listening; 503 if not."""
     found = deps.engine.ready_parts
     parts = {name: found.get(name, "starting") for name in WANTED}
-    if deps.engine.degraded and parts["database"] == "ok":
-        parts["database"] = "degraded"
     if any(parts[name] not in states for name, states in WANTED.items()):
         detail = ", ".join(f"{name} is {state}" for name, state in parts.items())
         raise Problem(503, detail, more={"ready": False, **parts})

@@ -21,6 +21,7 @@ router = APIRouter(prefix="/api/v1/queues", tags=["queues"])
 @router.get("")
 async def queues(deps: Known, who: Who, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None) -> QueuePage:
     """List queues in the order of the setup; an agent's token sees the queues it serves."""
+    await deps.engine.written()
     world, now_ms = deps.engine.world, deps.clock.now_ms()
     names = [row.name for row in world.setup.queues]
     if who.role is Role.AGENT:

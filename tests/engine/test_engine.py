@@ -14,9 +14,10 @@ from controller.core.commands import Command, RingAgent
 from controller.core.events import AgentStatusAsked, CallArrived, EndpointSeen, SetupChanged, SnapshotTaken
 from controller.core.setup import AgentSetup, Group, Hotline, Queue, QueueGroup, Setup
 from controller.core.world import World
-from controller.engine import COMMIT_LIMIT_S, Engine
+from controller.engine import Engine
 from controller.errors import LeadLostError, LedgerError
 from controller.journal import Journal
+from controller.owed import COMMIT_LIMIT_S
 from controller.ports import Loaded, Turn
 
 pytestmark = pytest.mark.pure
@@ -102,6 +103,51 @@ async def test_nothing_is_spoken_before_it_is_written_down() -> None:
         await until(lambda: rig.rings)
         written = [said.fact for turn in rig.books.turns for said in turn.facts]
         assert [said.fact for said in rig.engine.feed.since(0)] == written
+
+
+async def test_a_reader_sees_nothing_a_crash_could_take_back() -> None:
+    async with running() as rig:
+        rig.books.open.clear()
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await until(lambda: rig.engine.world.calls)
+        reader = asyncio.create_task(rig.engine.written())
+        await asyncio.sleep(COMMIT_LIMIT_S / 5)
+        assert not reader.done()
+        rig.books.open.set()
+        await asyncio.wait_for(reader, COMMIT_LIMIT_S)
+        assert not rig.engine.degraded
+        assert any(change.kind == "call" for turn in rig.books.turns for change in turn.changes)
+
+
+async def test_a_reader_looks_before_the_next_step_changes_the_world() -> None:
+    async with running() as rig:
+        seen: list[tuple[set[str], set[str]]] = []
+
+        async def look() -> None:
+            await rig.engine.written()
+            on_the_books = {change.id for turn in rig.books.turns for change in turn.changes if change.kind == "call"}
+            seen.append((set(rig.engine.world.calls), on_the_books))
+
+        for n in range(40):
+            rig.engine.hear(CallArrived(f"1.{n}", HOTLINE, "0967"))
+            reader = asyncio.create_task(look())
+            await asyncio.sleep(0)
+            rig.engine.hear(CallArrived(f"2.{n}", HOTLINE, "0967"))
+            await reader
+        assert [shown - written for shown, written in seen] == [set()] * 40
+        assert seen[-1][0]
+
+
+async def test_late_books_do_not_keep_a_reader_waiting() -> None:
+    async with running() as rig:
+        rig.books.open.clear()
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await until(lambda: rig.engine.world.calls)
+        await asyncio.wait_for(rig.engine.written(), 3 * COMMIT_LIMIT_S)
+        assert rig.engine.degraded
+        await asyncio.wait_for(rig.engine.written(), COMMIT_LIMIT_S)
+        rig.books.open.set()
+        await until(lambda: not rig.engine.degraded)
 
 
 async def test_no_call_waits_for_the_books_longer_than_the_limit() -> None:

@@ -181,7 +181,10 @@ class House:
         """The caller hangs up, and the agent's leg goes too."""
         legs = [row.leg for row in self.commands if isinstance(row, RingAgent) and row.call == call]
         await self.tell(CallGone(call, 16), *(LegGone(call, leg, 16) for leg in legs))
-        # A reader of the history waits for the books, not for the caller.
+        await self.written()
+
+    async def written(self) -> None:
+        """Wait until nothing is owed to the books."""
         for _ in range(1000):
             if not self.engine.owed:
                 return

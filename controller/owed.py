@@ -1,0 +1,138 @@
+"""Turns on their way to the books: one writer task, and what happens when the books do not answer.
+
+A turn is owed from the moment it is decided until the ledger has it. When the ledger takes longer than
+`COMMIT_LIMIT_S` the engine is degraded: it goes on from memory, the turns wait here in their order, and are written,
+again and again, until none is owed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from controller.core.facts import CallEnded
+from controller.errors import LeadLostError, LedgerError
+from controller.ports import Ledger, Line, Turn
+
+COMMIT_LIMIT_S = 0.25
+OWED_MAX = 10_000
+RETRY_S = 0.5
+
+
+class CommitMeter(Protocol):
+    """What the books tell the metrics room."""
+
+    def commit(self, seconds: float, turns: int) -> None:
+        """One commit took so long."""
+
+    def degraded(self, on: bool, owed: int) -> None:
+        """The engine is, or is no longer, routing without its books."""
+
+
+class Owed:
+    """What the ledger has not confirmed yet.
+
+    `wake` is called when the lead was lost while nobody waited for a commit, `late` when the books fall behind and
+    when they have caught up.
+    """
+
+    def __init__(
+        self, ledger: Ledger, meter: CommitMeter, wake: Callable[[], None], late: Callable[[bool], None]
+    ) -> None:
+        self.degraded = False
+        self.lost = 0
+        self.lead_lost: LeadLostError | None = None
+        self._ledger = ledger
+        self._meter = meter
+        self._wake = wake
+        self._late = late
+        self._turns: deque[Turn] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._readers: list[asyncio.Future[None]] = []
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    async def commit(self, turns: Sequence[Turn]) -> None:
+        """Return when the turns are on the books, or at once while the books are late; LeadLostError when fenced."""
+        for turn in turns:
+            if len(self._turns) >= OWED_MAX:
+                self._turns.popleft()
+                self.lost += 1
+            self._turns.append(turn)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        if self.degraded and self.lead_lost is None:
+            self._meter.degraded(True, len(self._turns))
+            return
+        done, _ = await asyncio.wait({self._writing}, timeout=COMMIT_LIMIT_S)
+        if not done:
+            self._degrade(True)
+        if self.lead_lost is not None:
+            self._free_readers()
+            raise self.lead_lost
+
+    async def written(self) -> None:
+        """Return at a moment when the world shows nothing that is not on the books; at once while they are late."""
+        if self._writing is not None and not self.degraded:
+            seen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._readers.append(seen)
+            await seen
+
+    async def let_read(self) -> None:
+        """Let those who wait for `written` look at the world, before the next step changes it."""
+        if self._readers:
+            self._free_readers()
+            await asyncio.sleep(0)
+
+    def ends(self) -> dict[str, tuple[CallEnded, tuple[Line, ...]]]:
+        """Calls that have ended and are not on the books yet, with their stories: a reader finds them nowhere else."""
+        found: dict[str, tuple[CallEnded, tuple[Line, ...]]] = {}
+        for turn in self._turns:
+            stories = dict(turn.stories)
+            ends = (said.fact for said in turn.facts if isinstance(said.fact, CallEnded))
+            found.update((fact.call, (fact, stories.get(fact.call, ()))) for fact in ends)
+        return found
+
+    async def close(self, limit_s: float) -> None:
+        """Write what is still owed, at most so long."""
+        if self._writing is not None:
+            await asyncio.wait({self._writing}, timeout=limit_s)
+
+    async def _write(self) -> None:
+        try:
+            while self._turns:
+                turns = list(self._turns)
+                began = time.perf_counter()
+                try:
+                    await self._ledger.commit(turns)
+                except LeadLostError as error:
+                    self.lead_lost = error
+                    self._wake()
+                    return
+                except LedgerError:
+                    self._degrade(True)
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                self._meter.commit(time.perf_counter() - began, len(turns))
+                for turn in turns:
+                    if self._turns and self._turns[0] is turn:
+                        self._turns.popleft()
+            self._degrade(False)
+        finally:
+            self._writing = None
+
+    def _free_readers(self) -> None:
+        readers, self._readers = self._readers, []
+        for seen in readers:
+            if not seen.done():
+                seen.set_result(None)
+
+    def _degrade(self, on: bool) -> None:
+        if on is not self.degraded:
+            self.degraded = on
+            self._late(on)
+        self._meter.degraded(on, len(self._turns))
