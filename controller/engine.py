@@ -11,10 +11,11 @@ timers: the writer sleeps until the next event or the nearest deadline of the wo
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -29,7 +30,7 @@ from controller.core.world import World
 from controller.feed import Feed
 from controller.journal import Journal
 from controller.owed import CommitMeter, Owed
-from controller.ports import Clock, Ledger, Line, Said, Turn
+from controller.ports import Clock, Deed, Ledger, Line, Said, Turn
 
 BATCH_MAX = 256
 HELD_MAX = 50_000
@@ -68,6 +69,7 @@ class NoMeter:
 class _Item:
     event: Event
     answer: asyncio.Future[Answer] | None = None
+    deed: Callable[[], Deed] | None = None
 
 
 @dataclass(slots=True)
@@ -108,6 +110,8 @@ class Engine:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._seq = last_seq
+        self._life = secrets.token_hex(8)
+        self._deeds = 0
         self._books = Owed(ledger, self._meter, self._wake.set, self._books_late)
         self._offset_ms = clock.now_ms() - _monotonic_ms()
         self._stories = {call: list(lines) for call, lines in journal.stories(world.calls).items()}
@@ -128,10 +132,14 @@ class Engine:
         else:
             self._held_lost = True
 
-    async def ask(self, event: Event) -> Answer:
-        """Put an event into the inbox and wait until it is decided and written down."""
+    async def ask(self, event: Event, deed: Callable[[], Deed] | None = None) -> Answer:
+        """Put an event into the inbox and wait until it is decided and written down.
+
+        `deed` is called just before the step, so that it can tell what was there; unless the answer is no, it goes on
+        the audit in the transaction of what it changed.
+        """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._inbox.append(_Item(event, answer))
+        self._inbox.append(_Item(event, answer, deed))
         self._wake.set()
         return await answer
 
@@ -212,6 +220,7 @@ class Engine:
         await self._books.let_read()
 
     def _step(self, item: _Item, now_ms: int, batch: _Batch) -> Step:
+        deed = item.deed() if item.deed is not None else None
         began = time.perf_counter()
         done = step(self.world, item.event, now_ms)
         self._meter.step(type(item.event).__name__, time.perf_counter() - began)
@@ -222,11 +231,17 @@ class Engine:
         if item.answer is not None:
             batch.answers.append((item.answer, done.answer))
         batch.commands.extend(done.commands)
-        if done.changes or done.facts:
+        deeds = (self._signed(deed),) if deed is not None and done.answer.ok else ()
+        if done.changes or done.facts or deeds:
             said = tuple(self._number(fact, now_ms) for fact in done.facts)
             batch.said.extend(said)
-            batch.turns.append(Turn(now_ms, done.changes, said, self._told(done)))
+            batch.turns.append(Turn(now_ms, done.changes, said, self._told(done), deeds))
         return done
+
+    def _signed(self, deed: Deed) -> Deed:
+        """The same deed under a key nobody else uses, so that a repeated commit does not tell it twice."""
+        self._deeds += 1
+        return replace(deed, key=f"{self._life}.{self._deeds}")
 
     def _number(self, fact: object, now_ms: int) -> Said:
         self._seq += 1

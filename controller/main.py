@@ -38,7 +38,6 @@ from controller.metrics import Metrics
 from controller.notify import WebhookBell
 from controller.ports import Bell
 from controller.settings import Settings
-from controller.store import audit
 from controller.store.db import Database, migrate
 from controller.store.history import History
 from controller.store.ledger import SqlLedger
@@ -153,7 +152,6 @@ class House:
             apply_setup=self.apply,
             parse_setup=setup_file.parse,
             explain=self.explain,
-            audit=self.write_audit,
             metrics=self.metrics.registry,
             clock=self.clock,
         )
@@ -367,10 +365,6 @@ class House:
                 salt=f"explain/{to}",
             )
         )
-
-    async def write_audit(self, who: str, action: str, what: str, new: str) -> None:
-        """One row in the books of who changed what."""
-        await audit.record(self.database, self.clock.now_ms(), audit.Entry(who, action, what, new=new))
 
 
 def _ring(bell: Bell, engine: Engine, command: RingBell) -> None:

@@ -78,6 +78,21 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody changed by hand, as the audit tells it: `action` is a word such as `agent.status`.
+
+    `old` and `new` never hold a secret. `key` makes it one row however often its turn is written.
+    """
+
+    who: str
+    action: str
+    subject: str
+    old: str = ""
+    new: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """What one turn of the engine owes the ledger: written in one transaction or not at all."""
 
@@ -85,6 +100,7 @@ class Turn:
     changes: tuple[Change, ...] = ()
     facts: tuple[Said, ...] = ()
     stories: tuple[tuple[str, tuple[Line, ...]], ...] = ()
+    deeds: tuple[Deed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,11 @@ CREATE TABLE audit (
     action TEXT NOT NULL,
     subject TEXT NOT NULL,
     old TEXT NOT NULL,
-    new TEXT NOT NULL,
+    new TEXT NOT NULL, "key" TEXT,
     CONSTRAINT pk_audit PRIMARY KEY (n)
 );
+
+CREATE UNIQUE INDEX ix_audit_key ON audit ("key");
 
 CREATE TRIGGER audit_keep_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows are kept as they are'); END;
 
@@ -94,6 +96,16 @@ CREATE TABLE lead (
     holder TEXT NOT NULL,
     turn BIGINT NOT NULL,
     CONSTRAINT pk_lead PRIMARY KEY (id)
+);
+
+CREATE TABLE lease (
+    id INTEGER NOT NULL,
+    holder TEXT NOT NULL,
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    beat BIGINT NOT NULL,
+    CONSTRAINT pk_lease PRIMARY KEY (id)
 );
 
 CREATE TABLE live (

@@ -1,9 +1,13 @@
-"""Who changed what: one row a change, written in the transaction of the change itself."""
+"""Who changed what: one row a change, written in the transaction of the change itself.
+
+What goes through the engine (an agent's status, a hang-up by hand) is written by the ledger, with its turn.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,21 +29,18 @@ class Entry:
     n: int = 0
 
 
+_SHOWN: Final = [tables.audit.c[name] for name in Entry.__slots__]
+
+
 async def write(connection: AsyncConnection, at_ms: int, entry: Entry) -> None:
     """Add an entry to the transaction of what it tells about."""
     row = {"who": entry.who, "action": entry.action, "subject": entry.subject, "old": entry.old, "new": entry.new}
     await connection.execute(insert(tables.audit), {"at_ms": at_ms, **row})
 
 
-async def record(database: Database, at_ms: int, entry: Entry) -> None:
-    """Write an entry about something that left no other row (an agent's status, a hang-up by hand)."""
-    async with database.writing() as connection:
-        await write(connection, at_ms, entry)
-
-
 async def latest(database: Database, limit: int = 50, before: int | None = None) -> Sequence[Entry]:
     """List entries, newest first; `before` is the `n` of the last one of a page."""
-    query = select(tables.audit).order_by(tables.audit.c.n.desc()).limit(limit)
+    query = select(*_SHOWN).order_by(tables.audit.c.n.desc()).limit(limit)
     if before is not None:
         query = query.where(tables.audit.c.n < before)
     async with database.reading() as connection:

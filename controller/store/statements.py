@@ -59,6 +59,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "alert": _columns(t.alerts),
     "alert_clear": ("at_ms", "of_id"),
     "story": _columns(t.stories),
+    "deed": ("at_ms", "who", "action", "subject", "old", "new", "key"),
 }
 """Parameters of each statement, and the order in which one commit says them."""
 
@@ -90,6 +91,7 @@ def _statements(dialect: Dialect) -> dict[str, Insert | Update | Delete | Select
         "alert": _put(t.alerts, dialect),
         "alert_clear": _alert_clear(),
         "story": _put(t.stories, dialect),
+        "deed": _deed(dialect),
     }
 
 
@@ -101,6 +103,12 @@ def _put(table: Table, dialect: Dialect, replaced: tuple[str, ...] = ()) -> Inse
         return insert.on_conflict_do_nothing()
     keys = list(table.primary_key.columns)
     return insert.on_conflict_do_update(index_elements=keys, set_={name: insert.excluded[name] for name in replaced})
+
+
+def _deed(dialect: Dialect) -> Insert:
+    """Insert an audit row unless its key is there; the database numbers it."""
+    insert = insert_for(dialect, t.audit).inline()
+    return insert.values({name: bindparam(name) for name in NAMES["deed"]}).on_conflict_do_nothing()
 
 
 def _lead_take() -> Update:

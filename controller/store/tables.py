@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_REVISION: Final = "0001"
+SCHEMA_REVISION: Final = "0002"
 """The migration this code was written for: an older database is upgraded, a newer one refused."""
 
 LIVE_SCHEMA: Final = 1
@@ -51,6 +51,21 @@ lead = Table(
     Column("turn", BigInteger, nullable=False),
 )
 """One row: who writes the live rows, and the number of its last commit. Another's commit is void; so is a late one."""
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    _text("holder"),
+    _text("name"),
+    _text("url"),
+    Column("epoch", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+)
+"""One row: who leads on PostgreSQL. `epoch` counts leads, `beat` goes up while its holder lives (docs/standby.md).
+
+Apart from `lead`, because a long commit keeps that row for itself.
+"""
 
 live = Table("live", metadata, _text("kind", key=True), _text("id", key=True), _count("schema"), _text("body"))
 
@@ -205,5 +220,10 @@ audit = Table(
     _text("subject"),
     _text("old"),
     _text("new"),
+    Column("key", Text, nullable=True),
+    Index(None, "key", unique=True),
 )
-"""Who changed what, in the transaction of the change. Triggers refuse to alter or remove a row."""
+"""Who changed what, in the transaction of the change. Triggers refuse to alter or remove a row.
+
+`key` names a row of the ledger, which may write it twice; rows that cannot be repeated have none.
+"""

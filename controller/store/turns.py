@@ -16,7 +16,7 @@ from typing import Any, Final
 from controller.core import codec
 from controller.core.facts import AlertCleared, AlertRaised, CallAnswered, CallEnded, CallOffered, OfferEnded
 from controller.core.model import Entity
-from controller.ports import Line, Said, Turn
+from controller.ports import Deed, Line, Said, Turn
 from controller.store.statements import NAMES, Row
 from controller.store.tables import LIVE_SCHEMA, calls
 
@@ -30,6 +30,7 @@ STORY_LEVEL: Final = 6
 _CALL_ENDED: Final[Callable[[CallEnded], tuple[Any, ...]]] = attrgetter(
     "call", *(column.name for column in calls.columns if column.name != "id")
 )
+_DEED: Final[Callable[[Deed], tuple[Any, ...]]] = attrgetter(*NAMES["deed"][1:])
 
 
 def batch_of(turns: Sequence[Turn]) -> Batch:
@@ -44,6 +45,8 @@ def batch_of(turns: Sequence[Turn]) -> Batch:
         for call, lines in turn.stories:
             if lines:
                 found["story"].append(_story(call, turn.at_ms, lines))
+        for deed in turn.deeds:
+            found["deed"].append((turn.at_ms, *_DEED(deed)))
     for (kind, name), entity in last.items():
         if entity is None:
             found["live_drop"].append((kind, name))

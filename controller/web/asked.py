@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-import structlog
 from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from controller.core.answer import Answer
 from controller.core.events import Event
-from controller.errors import LedgerError
+from controller.ports import Deed
 from controller.web.auth import Principal, Role
 from controller.web.deps import Deps
 from controller.web.problems import Mistake, Problem
@@ -125,8 +124,6 @@ def own(principal: Principal, agent: str) -> bool:
     return principal.role is not Role.AGENT or principal.agent == agent
 
 
-AUDIT_LIMIT_S: Final = 1.0
-_log = structlog.get_logger("web")
 _STATUS: Final = {"not_found": 404, "conflict": 409, "invalid": 422}
 
 
@@ -139,26 +136,22 @@ class Wish:
     about: str
     new: str = ""
     path: str = "body"
+    old: Callable[[], str] = str
+    """What is there before, asked in the moment the wish is decided."""
 
 
 async def ask(deps: Deps, who: Principal, wish: Wish) -> None:
-    """Put a wish through the one door, wait until it is written down, and note who wished it.
+    """Put a wish through the one door and wait until it is written down, its audit row with it.
 
-    A refusal becomes a problem document. The wish is done when the engine says so: books that are too slow to take
-    the audit row are told in the log, and do not undo it.
+    A refusal becomes a problem document and leaves no row.
     """
-    answer: Answer = await deps.engine.ask(wish.event)
+
+    def deed() -> Deed:
+        return Deed(who.by, wish.action, wish.about, wish.old(), wish.new)
+
+    answer: Answer = await deps.engine.ask(wish.event, deed)
     if answer.ok:
-        await _note(deps, who, wish)
         return
     status = _STATUS.get(answer.code, 409)
     errors = (Mistake(wish.path, answer.reason),) if status == _STATUS["invalid"] else ()
     raise Problem(status, answer.reason or "this cannot be done now", errors=errors)
-
-
-async def _note(deps: Deps, who: Principal, wish: Wish) -> None:
-    try:
-        async with asyncio.timeout(AUDIT_LIMIT_S):
-            await deps.audit(who.by, wish.action, wish.about, wish.new)
-    except (LedgerError, TimeoutError) as error:
-        _log.error("audit_row_lost", who=who.by, action=wish.action, about=wish.about, error=str(error))

@@ -15,7 +15,7 @@ from controller.core.model import Alert
 from controller.core.setup import Setup
 from controller.core.trunks import Decision
 from controller.core.world import World
-from controller.ports import Clock, Line, Said
+from controller.ports import Clock, Deed, Line, Said
 
 __all__ = ["Clock", "Deps", "Engine", "Feed", "History", "SetupBooks", "Subscription", "Tokens"]
 
@@ -59,7 +59,9 @@ class Engine(Protocol):
     @property
     def ready_parts(self) -> dict[str, str]: ...
 
-    async def ask(self, event: Event) -> Answer: ...
+    async def ask(self, event: Event, deed: Callable[[], Deed] | None = None) -> Answer:
+        """Put a wish through the one door; unless it is refused, `deed` goes on the audit with what it changed."""
+        ...
 
     async def written(self) -> None:
         """Return at a moment when the world shows nothing that a crash could take back."""
@@ -136,9 +138,6 @@ class SetupBooks(Protocol):
     async def current(self) -> StoredSetup: ...
 
 
-Audit = Callable[[str, str, str, str], Awaitable[None]]
-"""Writes who did which action to what, with the new value; for changes that leave no row of their own."""
-
 Explain = Callable[[str, str, str], Awaitable[Decision]]
 """Decides about (to, hotline or adaptive name, agent) as the dial path would, without reserving anything."""
 
@@ -162,6 +161,5 @@ class Deps:
     apply_setup: ApplySetup
     parse_setup: ParseSetup
     explain: Explain
-    audit: Audit
     metrics: CollectorRegistry
     clock: Clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Body
@@ -52,7 +53,8 @@ async def set_status(deps: Known, who: Who, agent: AgentName, body: Annotated[St
     _must_be_known(deps, who, agent)
     reason = body.reason or ""
     event = AgentStatusAsked(agent, body.status, reason, by=who.by)
-    await ask(deps, who, Wish(event, "agent.status", agent, f"{body.status} {reason}".strip(), "body.status"))
+    new = f"{body.status} {reason}".strip()
+    await ask(deps, who, Wish(event, "agent.status", agent, new, "body.status", lambda: _status(deps, agent)))
     await deps.engine.written()
     return _show(deps, agent)
 
@@ -62,10 +64,11 @@ async def wrap_up(deps: Known, who: Who, agent: AgentName, body: Annotated[WrapU
     """End or extend a rest. 409 when there is none, 422 when it would last longer than the setup allows in all."""
     _must_be_known(deps, who, agent)
     if isinstance(body, EndWrapUp):
-        wish = Wish(WrapUpEndAsked(agent, by=who.by), "wrap-up.end", agent)
+        wish = Wish(WrapUpEndAsked(agent, by=who.by), "wrap-up.end", agent, old=lambda: _rest(deps, agent))
     else:
         event = WrapUpExtendAsked(agent, body.seconds, by=who.by)
-        wish = Wish(event, "wrap-up.extend", agent, f"{body.seconds} s", "body.seconds")
+        new = f"{body.seconds} s more"
+        wish = Wish(event, "wrap-up.extend", agent, new, "body.seconds", lambda: _rest(deps, agent))
     await ask(deps, who, wish)
     await deps.engine.written()
     return _show(deps, agent)
@@ -74,6 +77,20 @@ async def wrap_up(deps: Known, who: Who, agent: AgentName, body: Annotated[WrapU
 def _must_be_known(deps: Deps, who: Principal, agent: str) -> None:
     if agent not in deps.engine.world.setup.agent or not own(who, agent):
         raise Problem(404, "there is no agent of this name")
+
+
+def _status(deps: Deps, name: str) -> str:
+    """The status of an agent in the words of the audit."""
+    agent = deps.engine.world.agents.get(name)
+    return f"{agent.status} {agent.reason}".strip() if agent is not None else "offline"
+
+
+def _rest(deps: Deps, name: str) -> str:
+    """When an agent's rest would end, in the words of the audit."""
+    agent = deps.engine.world.agents.get(name)
+    if agent is None or agent.wrap_up_until_ms is None:
+        return ""
+    return f"until {datetime.fromtimestamp(agent.wrap_up_until_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _show(deps: Deps, name: str) -> AgentOut:

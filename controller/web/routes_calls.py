@@ -105,8 +105,15 @@ async def hangup(deps: Known, who: Who, call: CallId, body: Annotated[Nothing | 
         _must_be_own(who, ended, call)
         raise Problem(409, f"call {call} has ended already")
     _must_be_own(who, live, call)
-    await ask(deps, who, Wish(HangupAsked(call, by=who.by), "call.hangup", call))
+    wish = Wish(HangupAsked(call, by=who.by), "call.hangup", call, old=lambda: _phase(deps, call))
+    await ask(deps, who, wish)
     return HangupOut(call=call)
+
+
+def _phase(deps: Deps, call: str) -> str:
+    """Where a call stands, in the words of the audit."""
+    live = deps.engine.world.calls.get(call)
+    return str(live.phase.value) if live is not None else ""
 
 
 def _show(deps: Deps, who: Principal, row: Call | CallEnded) -> CallOut:

@@ -11,7 +11,7 @@ from controller.core.facts import CallEnded
 from controller.core.model import Pbx
 from controller.core.setup import Setup
 from controller.errors import LeadLostError, LedgerError
-from controller.ports import Line, Loaded, Said, Turn
+from controller.ports import Deed, Line, Loaded, Said, Turn
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Books:
     facts: dict[int, Said] = field(default_factory=dict)
     calls: dict[str, CallEnded] = field(default_factory=dict)
     stories: dict[str, dict[str, tuple[Line, ...]]] = field(default_factory=dict)
+    deeds: dict[str, Deed] = field(default_factory=dict)
     leader: object = None
 
     def story(self, call: str) -> list[Line]:
@@ -89,6 +90,8 @@ class FakeLedger:
             self.books.facts.setdefault(said.seq, said)
             if isinstance(said.fact, CallEnded):
                 self.books.calls.setdefault(said.fact.call, said.fact)
+        for deed in turn.deeds:
+            self.books.deeds.setdefault(deed.key, deed)
         for call, lines in turn.stories:
             part = repr(lines)
             self.books.stories.setdefault(call, {})[part] = lines

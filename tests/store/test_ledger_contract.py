@@ -13,7 +13,8 @@ from controller.core.facts import CallEnded
 from controller.core.model import Alert, HotlineState, Pbx, QueueDay, TrunkState
 from controller.core.setup import Setup
 from controller.errors import LeadLostError
-from controller.ports import Ledger, Line
+from controller.ports import Deed, Ledger, Line
+from controller.store import audit
 from controller.store.db import Database
 from controller.store.history import History
 from controller.store.ledger import SqlLedger
@@ -33,6 +34,7 @@ class Ledgers:
     fact_count: Callable[[], Awaitable[int]]
     call: Callable[[str], Awaitable[CallEnded | None]]
     story: Callable[[str], Awaitable[Sequence[Line]]]
+    deeds: Callable[[], Awaitable[Sequence[tuple[str, ...]]]]
 
 
 def _in_memory() -> Ledgers:
@@ -47,7 +49,10 @@ def _in_memory() -> Ledgers:
     async def story(name: str) -> Sequence[Line]:
         return books.story(name)
 
-    return Ledgers(lambda: FakeLedger(books), fact_count, call, story)
+    async def deeds() -> Sequence[tuple[str, ...]]:
+        return [(row.who, row.action, row.subject, row.old, row.new) for row in books.deeds.values()]
+
+    return Ledgers(lambda: FakeLedger(books), fact_count, call, story, deeds)
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -73,7 +78,12 @@ async def ledgers(place: str, clock: StoppedClock) -> AsyncIterator[Ledgers]:
             return (await connection.execute(select(func.count()).select_from(facts))).scalar_one()
 
     history = History(database)
-    yield Ledgers(another, fact_count, history.call, history.story)
+
+    async def deeds() -> Sequence[tuple[str, ...]]:
+        rows = await audit.latest(database)
+        return [(row.who, row.action, row.subject, row.old, row.new) for row in reversed(rows)]
+
+    yield Ledgers(another, fact_count, history.call, history.story, deeds)
     for ledger in opened:
         await ledger.close()
     await database.close()
@@ -136,6 +146,18 @@ async def test_a_turn_written_twice_stands_there_once(ledgers: Ledgers) -> None:
     assert await ledgers.call(end.call) == end
     assert list(await ledgers.story(end.call)) == list(lines())
     assert (await ledgers.open().load()).entities == ()
+
+
+async def test_an_audit_row_is_written_with_its_turn_and_once(ledgers: Ledgers) -> None:
+    ledger = ledgers.open()
+    rest = Deed("chi", "wrap-up.end", "an", "9 s left", "", "life.1")
+    status = Deed("chi", "agent.status", "an", "offline", "available", "life.2")
+    await ledger.commit([turn(changes=put(an_agent(status="available")), deeds=(rest,))])
+    await ledger.commit([turn(deeds=(rest,)), turn(deeds=(status,))])
+    assert await ledgers.deeds() == [
+        ("chi", "wrap-up.end", "an", "9 s left", ""),
+        ("chi", "agent.status", "an", "offline", "available"),
+    ]
 
 
 async def test_the_first_record_of_a_call_is_kept(ledgers: Ledgers) -> None:

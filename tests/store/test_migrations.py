@@ -73,8 +73,8 @@ async def test_a_migration_that_breaks_leaves_nothing(
 ) -> None:
     folder = tmp_path / "sql"
     shutil.copytree(schema.script_location(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions/0002_broken.py").write_text(
-        "from alembic import op\nrevision, down_revision = '0002', '0001'\n"
+    (folder / "versions/9001_broken.py").write_text(
+        f"from alembic import op\nrevision, down_revision = '9001', '{SCHEMA_REVISION}'\n"
         "def upgrade():\n    op.execute('CREATE TABLE half (n INTEGER)')\n    op.execute('SELECT * FROM nowhere')\n"
     )
     monkeypatch.setattr(schema, "_CHECKOUT", folder)
@@ -97,7 +97,7 @@ def test_the_schema_for_reading_is_current() -> None:
 
 
 async def test_a_newer_database_is_refused_in_one_line(url: str, database: Database, clock: StoppedClock) -> None:
-    for newer in ("0002", "9999", "ab12cd"):
+    for newer in ("9001", "9999", "ab12cd"):
         async with database.writing() as connection:
             await connection.execute(text("UPDATE alembic_version SET version_num = :newer"), {"newer": newer})
         for attempt in (migrate(url), SqlLedger(database, clock).load()):

@@ -96,7 +96,8 @@ async def test_a_change_and_its_trace_are_one(setups: SetupRepo, database: Datab
 async def test_every_change_leaves_a_trace(setups: SetupRepo, database: Database) -> None:
     await setups.put("secret = 'hunter2'", 0, "an")
     await setups.put("two", 1, "binh")
-    await audit.record(database, NOW_MS, audit.Entry("chi", "call.hangup", "1.1", new="hung up"))
+    async with database.writing() as connection:
+        await audit.write(connection, NOW_MS, audit.Entry("chi", "call.hangup", "1.1", new="hung up"))
     found = await audit.latest(database)
     assert [(row.who, row.action, row.subject, row.old, row.new, row.at_ms) for row in found] == [
         ("chi", "call.hangup", "1.1", "", "hung up", NOW_MS),

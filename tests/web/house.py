@@ -242,9 +242,6 @@ def _deps(engine: Engine, database: Database, setups: SetupRepo, tokens: Tokens,
             )
         )  # fmt: skip
 
-    async def note(who: str, action: str, what: str, new: str) -> None:
-        await audit.record(database, clock.now_ms(), audit.Entry(who, action, what, new=new))
-
     def parse(text: str, place: str) -> Setup:
         return setup_file.parse(text, place)
 
@@ -252,7 +249,7 @@ def _deps(engine: Engine, database: Database, setups: SetupRepo, tokens: Tokens,
     Gauge("tongdai_calls", "Calls that are up", registry=registry).set_function(lambda: len(engine.world.calls))
     return Deps(
         engine=engine, history=Latest(History(database), engine), tokens=tokens, setups=setups, apply_setup=apply,
-        parse_setup=parse, explain=explain, audit=note, metrics=registry, clock=clock,
+        parse_setup=parse, explain=explain, metrics=registry, clock=clock,
     )  # fmt: skip
 
 

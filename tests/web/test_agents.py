@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from controller.web.auth import ACCESS
@@ -100,11 +102,11 @@ async def test_every_wish_leaves_one_row_on_the_audit_with_its_author(house):
     await house.send("POST", WRAP_UP, {"action": "extend", "seconds": 30}, "agent:an")
     await house.send("POST", WRAP_UP, {"action": "end"}, "agent:an")
     rows = (await house.audit())[: len(await house.audit()) - before][::-1]
-    assert [(row.who, row.action, row.subject, row.new) for row in rows] == [
-        ("supervisor/supervisor", "agent.status", "an", "not_ready lunch"),
-        ("supervisor/supervisor", "call.hangup", call, ""),
-        ("agent:an/agent-an", "wrap-up.extend", "an", "30 s"),
-        ("agent:an/agent-an", "wrap-up.end", "an", ""),
+    assert [(row.who, row.action, row.subject, row.old[:7], row.new) for row in rows] == [
+        ("supervisor/supervisor", "agent.status", "an", "availab", "not_ready lunch"),
+        ("supervisor/supervisor", "call.hangup", call, "talking", ""),
+        ("agent:an/agent-an", "wrap-up.extend", "an", "until 2", "30 s more"),
+        ("agent:an/agent-an", "wrap-up.end", "an", "until 2", ""),
     ]
 
 
@@ -123,16 +125,20 @@ async def test_a_wish_that_was_refused_leaves_no_row(house):
     assert len(await house.audit()) == before
 
 
-async def test_late_books_do_not_undo_a_wish(house, monkeypatch):
-    from dataclasses import replace
-
-    from controller.errors import LedgerError
-
-    async def late(*_):
-        raise LedgerError("database is locked")
-
-    house.app.state.deps = replace(house.deps, audit=late)
-    assert (await house.send("PUT", STATUS, {"status": "offline"})).status_code == 200
+async def test_late_books_take_a_wish_and_its_row_together_when_they_are_back(house):
+    before = len(await house.audit())
+    path = house.database.url.database
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        assert (await house.send("PUT", STATUS, {"status": "not_ready", "reason": "lunch"})).status_code == 200
+        assert len(await house.audit()) == before
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    await house.written()
+    rows = await house.audit()
+    assert (rows[0].action, rows[0].new, len(rows)) == ("agent.status", "not_ready lunch", before + 1)
 
 
 # -- queues ----------------------------------------------------------------------------------------------------------
