@@ -5,12 +5,13 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
+N ?= 0
 DEMO ?= 1
 TEST ?= 0
 # What the tests found missing on the machine stands here.
 WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
 
-.PHONY: help setup run test check bench sim clean
+.PHONY: help setup run test check bench sim faults reliability clean
 
 help: ## these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -34,6 +35,13 @@ bench: ## measures this machine and prints one table (BENCH=options)
 
 sim: setup ## the core against a small Asterisk that loses, repeats and swaps what it tells; long
 	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q tests/core/test_floor.py
+
+faults: ## every fault against a real Asterisk as often as asked, figures to var/reliability (N=5: at most five times each)
+	@TEST=1 scripts/setup.sh
+	@FAULTS_N=$(N) $(WITH_TOOLS) $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=1800 -m "live or faults" tests/faults
+
+reliability: ## docs/reliability.md from what the simulator, the faults, the fuzzers and the soak left in var/reliability
+	@python3 scripts/reliability.py
 
 clean: ## removes what setup and runs have made
 	rm -rf .venv .venv-* .asterisk .asterisk.tmp .tools .tools.tmp var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -133,6 +133,9 @@ def lab(
     port_base: Annotated[int, typer.Option("--port-base", help="First of the ports this lab uses.")] = 15060,
     rtp_range: Annotated[str, typer.Option("--rtp-range", help="RTP ports FIRST-LAST; else 1000 from the base.")] = "",
     no_demo: Annotated[bool, typer.Option("--no-demo", help="No demo phones and no demo calls.")] = False,
+    daemon: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the daemon, SECTION.KEY=VALUE; may be repeated.")
+    ] = None,
 ) -> None:
     """Run Asterisk, the daemon and a demonstration on loopback, in one directory, until Ctrl-C."""
     with loading():
@@ -145,6 +148,7 @@ def lab(
         port_base=port_base,
         demo=not no_demo,
         rtp_range=rtp_range,
+        daemon=tuple(daemon or ()),
     )
     raise typer.Exit(run_lab(options))
 

@@ -17,7 +17,7 @@ settings.register_profile("quick", max_examples=15, deadline=None)
 settings.register_profile("deep", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live"})
+CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live", "faults"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,6 +30,7 @@ from controller.lab.get_asterisk import AsteriskInstall, find_asterisk
 from controller.lab.processes import Child
 from controller.lab.render import LabPlaces, write_lab_config
 from controller.lab.words import words
+from controller.settings import ENV_PREFIX
 from controller.store.db import Database, migrate
 from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
@@ -50,7 +51,10 @@ class LabError(TongdaiError):
 
 @dataclass(frozen=True, slots=True)
 class LabOptions:
-    """What was asked for. No `asterisk_root`: one on PATH, else `./.asterisk`; `rtp_range` is `FIRST-LAST` or empty."""
+    """What was asked for. No `asterisk_root`: one on PATH, else `./.asterisk`; `rtp_range` is `FIRST-LAST` or empty.
+
+    `daemon` are process settings for the daemon beside or in place of the lab's own, as `section.key=value`.
+    """
 
     directory: Path
     setup: Path
@@ -58,6 +62,7 @@ class LabOptions:
     port_base: int = PORT_BASE
     demo: bool = True
     rtp_range: str = ""
+    daemon: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,8 @@ class Lab:
         directory = options.directory.absolute()
         text = setup_file.read(options.setup)
         setup = setup_file.parse(text, str(options.setup), SystemClock().now_ms())
+        for setting in options.daemon:
+            _variable(setting)
         install, ports = find_asterisk(options.asterisk_root), ports_of(options)
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "lab.json").unlink(missing_ok=True)
@@ -221,6 +228,7 @@ class Lab:
             "TONGDAI_ASTERISK__GENERATED_DIR": str(self.places.generated),
             "TONGDAI_ASTERISK__SOUNDS_DIR": str(self.places.sounds),
             "TONGDAI_RECORDING__DIR": str(self.places.recordings),
+            **dict(_variable(setting) for setting in self.options.daemon),
         }
 
 
@@ -247,9 +255,18 @@ def _database_url(directory: Path) -> str:
     return f"sqlite+aiosqlite:///{directory / 'tongdai.db'}"
 
 
+def _variable(setting: str) -> tuple[str, str]:
+    """`section.key=value` as the environment says it; LabError when it is written in another way."""
+    name, equals, value = setting.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not (equals and dot and section.isidentifier() and key.isidentifier()):
+        raise LabError(words("daemon_setting", setting))
+    return f"{ENV_PREFIX}{section}__{key}".upper(), value.strip()
+
+
 def _plain_environment() -> dict[str, str]:
     """Our own environment without settings meant for another daemon."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("TONGDAI_")}
+    return {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
 
 
 async def _write_books(url: str, text: str) -> str:

@@ -17,6 +17,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "--rtp-range {0}: wants FIRST-LAST, as in 20000-29999",
         "--rtp-range {0}: cần dạng ĐẦU-CUỐI, ví dụ 20000-29999",
     ),
+    "daemon_setting": (
+        "--set {0}: wants SECTION.KEY=VALUE, as in ari.url=http://127.0.0.1:8088",
+        "--set {0}: cần dạng MỤC.KHÓA=GIÁ_TRỊ, ví dụ ari.url=http://127.0.0.1:8088",
+    ),
     "port_taken": (
         "port {0} is taken (another lab?): choose another --port-base",
         "cổng {0} đã được dùng (lab khác?): hãy chọn --port-base khác",

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -67,13 +67,15 @@ class Lab:
     process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def start(cls, directory: Path, setup: str) -> Lab:
-        lab = cls(directory, free_base())
+    def start(cls, directory: Path, setup: str, *daemon: str, base: int = 0) -> Self:
+        """Start one; `daemon` are settings of the daemon (`ari.url=…`)."""
+        lab = cls(directory, base or free_base())
         directory.mkdir(parents=True, exist_ok=True)
         setup_file = directory / "setup.toml"
         setup_file.write_text(lab.filled(setup), encoding="utf-8")
         command = [sys.executable, "-m", "controller", "lab", "--dir", str(directory), "--setup", str(setup_file)]
         command += ["--port-base", str(lab.base), "--no-demo"]
+        command += [word for setting in daemon for word in ("--set", setting)]
         with (directory / "lab.out").open("wb") as out:
             lab.process = subprocess.Popen(
                 command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True

@@ -1,0 +1,72 @@
+"""How often a fault is tried, and what was seen of it.
+
+In `make test` each fault is tried a few times and nothing is kept. `make faults` sets `FAULTS_N`: 0 for as many times
+as the programme asks, another number for at most so many; what is seen then goes to `var/reliability/faults.json`,
+from which `make reliability` writes docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[2] / "var/reliability"
+FAULTS_N = os.environ.get("FAULTS_N", "")
+
+
+def runs(short: int, asked: int) -> int:
+    """How many times a fault is tried in this run."""
+    if not FAULTS_N:
+        return short
+    return asked if int(FAULTS_N) == 0 else max(1, min(asked, int(FAULTS_N)))
+
+
+def p99(values: Sequence[float]) -> float:
+    """The value 99 of 100 do not exceed."""
+    return sorted(values)[max(0, math.ceil(len(values) * 0.99) - 1)]
+
+
+def record(
+    fault: str,
+    what: str,
+    asked: str,
+    seen: Sequence[float] | str,
+    *,
+    unit: str = "s",
+    times: int = 0,
+    passed: bool | None = None,
+    limit: float | None = None,
+    promise: str = "",
+    note: str = "",
+) -> None:
+    """Keep what was seen: figures of which the p99 should stay within `limit`, or words with `passed` said outright.
+
+    `promise` names the line of the promises (scripts/reliability.py) that this shows.
+    """
+    row: dict[str, Any] = {"id": fault, "what": what, "asked": asked, "unit": unit, "promise": promise, "note": note}
+    if isinstance(seen, str):
+        row |= {"seen": seen, "times": times, "passed": passed}
+    else:
+        row |= {"times": times or len(seen), "median": statistics.median(seen), "p99": p99(seen), "worst": max(seen)}
+        row["passed"] = row["p99"] <= limit if passed is None and limit is not None else passed
+    print(f"{fault} {what}: {json.dumps(row, ensure_ascii=False)}")
+    if FAULTS_N:
+        _keep(row)
+
+
+def _keep(row: dict[str, Any]) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / "faults.json"
+    with (FOLDER / "faults.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = json.loads(path.read_text()) if path.exists() else []
+        kept = [old for old in kept if (old["id"], old["what"]) != (row["id"], row["what"])]
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps([*kept, row], ensure_ascii=False, indent=1) + "\n")
+        fresh.replace(path)

@@ -1,0 +1,58 @@
+"""docs/reliability.md is made from figures: what is missing is said to be missing, what failed is shown."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytestmark = pytest.mark.pure
+SCRIPT = Path(__file__).parents[2] / "scripts/reliability.py"
+
+
+@pytest.fixture
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reliability", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def made(script: ModuleType, folder: Path, **files: object) -> tuple[int, str]:
+    for name, value in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(value))
+    code = script.main(["--figures", str(folder), "--out", str(folder / "page.md"), "--check"])
+    return code, (folder / "page.md").read_text()
+
+
+def test_without_any_figure_every_line_says_so(script: ModuleType, tmp_path: Path) -> None:
+    code, page = made(script, tmp_path)
+    assert code == 0
+    assert page.count("| not run |") == len(script.PROMISES) + len(script.FAULTS)
+    assert page.count("Not run.") == 3
+
+
+def test_a_figure_stands_at_its_fault_and_its_promise(script: ModuleType, tmp_path: Path) -> None:
+    row = {"id": "F1", "what": "gap", "asked": "≤ 5 s", "times": 50, "unit": "s", "promise": "gap", "passed": True}
+    code, page = made(script, tmp_path, faults=[row | {"median": 0.5, "p99": 1.25, "worst": 2.0}])
+    assert code == 0
+    assert "median 500 ms, p99 1.25 s, worst 2.00 s (F1)" in page
+    assert "| gap | 50 | ≤ 5 s | median 500 ms, p99 1.25 s, worst 2.00 s | reached |" in page
+
+
+def test_what_was_not_reached_is_shown_and_asked_for(script: ModuleType, tmp_path: Path) -> None:
+    row = {"id": "F2", "what": "a|b", "asked": "0", "times": 1, "seen": "1", "passed": False}
+    code, page = made(script, tmp_path, faults=[row], sim={"seeds": 20000, "breaches": 0}, load={"figures": [row]})
+    assert code == 1
+    assert "| a\\|b | 1 | 0 | 1 | **not reached** |" in page
+    assert "| seeds | breaches |" in page
+
+
+def test_a_file_that_cannot_be_read_is_left_out(script: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "fuzz.json").write_text("{")
+    assert made(script, tmp_path)[0] == 0
