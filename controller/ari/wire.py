@@ -36,6 +36,7 @@ from controller.core.events import (
     CallGone,
     DigitPressed,
     Event,
+    HoldChanged,
     LegAnswered,
     LegGone,
     LegRinging,
@@ -238,6 +239,17 @@ def digit_received(ears: Ears, message: Object) -> Heard:
     return (DigitPressed(name, digit),)
 
 
+def hold_changed(_ears: Ears, message: Object) -> Heard:
+    """A phone put the other side on hold, or took it back."""
+    name = an_id(an_object(message.get("channel")).get("id"))
+    if not name:
+        return (Odd("channel_id"),)
+    ours = ids.parse(name)
+    if ours is not None and ours.kind not in "ap":
+        return NOTHING
+    return (HoldChanged(ours.call if ours else name, name, message.get("type") == "ChannelHold"),)
+
+
 def playback_finished(_ears: Ears, message: Object) -> Heard:
     """A prompt of ours ended."""
     playback = an_object(message.get("playback"))
@@ -295,7 +307,9 @@ READERS: Final[dict[str, Callable[[Ears, Object], Heard]]] = {
     "ChannelDestroyed": destroyed,
     "ChannelDtmfReceived": digit_received,
     "ChannelHangupRequest": hangup_request,
+    "ChannelHold": hold_changed,
     "ChannelStateChange": channel_state,
+    "ChannelUnhold": hold_changed,
     "ContactStatusChange": endpoint_changed,
     "Dial": dial,
     "EndpointStateChange": endpoint_changed,

@@ -6,10 +6,12 @@ phone. The three are independent, and an agent is offered a call only when all t
     IDLE --offered--> OFFERED --answered--> TALKING
     OFFERED --gone--> IDLE          the phone refused, or the leg vanished
     OFFERED, TALKING --released--> RELEASING --gone--> IDLE
-    any but TALKING --dialed--> DIALING --gone--> IDLE
+    any but TALKING --dialed--> DIALING --connected--> CONNECTED
+    DIALING, CONNECTED --gone--> IDLE
 
 RELEASING is the honest name for "hang-up asked, not yet gone": the phone may still ring, so nobody else may ring it.
-Wrap-up is no phase but an instant that is stored: it runs beside RELEASING and DIALING and outlives any restart.
+Wrap-up is no phase but an instant that is stored: it runs beside RELEASING, DIALING and CONNECTED and outlives any
+restart.
 """
 
 from __future__ import annotations
@@ -34,26 +36,37 @@ MOVES: dict[tuple[AgentPhase, str], AgentPhase | None] = {
     (AgentPhase.IDLE, "released"): None,
     (AgentPhase.IDLE, "gone"): None,
     (AgentPhase.IDLE, "dialed"): AgentPhase.DIALING,
+    (AgentPhase.IDLE, "connected"): None,
     (AgentPhase.OFFERED, "offered"): None,
     (AgentPhase.OFFERED, "answered"): AgentPhase.TALKING,
     (AgentPhase.OFFERED, "released"): AgentPhase.RELEASING,
     (AgentPhase.OFFERED, "gone"): AgentPhase.IDLE,
     (AgentPhase.OFFERED, "dialed"): AgentPhase.DIALING,
+    (AgentPhase.OFFERED, "connected"): None,
     (AgentPhase.TALKING, "offered"): None,
     (AgentPhase.TALKING, "answered"): None,
     (AgentPhase.TALKING, "released"): AgentPhase.RELEASING,
     (AgentPhase.TALKING, "gone"): AgentPhase.IDLE,
     (AgentPhase.TALKING, "dialed"): None,
+    (AgentPhase.TALKING, "connected"): None,
     (AgentPhase.RELEASING, "offered"): None,
     (AgentPhase.RELEASING, "answered"): None,
     (AgentPhase.RELEASING, "released"): None,
     (AgentPhase.RELEASING, "gone"): AgentPhase.IDLE,
     (AgentPhase.RELEASING, "dialed"): AgentPhase.DIALING,
+    (AgentPhase.RELEASING, "connected"): None,
     (AgentPhase.DIALING, "offered"): None,
     (AgentPhase.DIALING, "answered"): None,
     (AgentPhase.DIALING, "released"): None,
     (AgentPhase.DIALING, "gone"): AgentPhase.IDLE,
     (AgentPhase.DIALING, "dialed"): None,
+    (AgentPhase.DIALING, "connected"): AgentPhase.CONNECTED,
+    (AgentPhase.CONNECTED, "offered"): None,
+    (AgentPhase.CONNECTED, "answered"): None,
+    (AgentPhase.CONNECTED, "released"): None,
+    (AgentPhase.CONNECTED, "gone"): AgentPhase.IDLE,
+    (AgentPhase.CONNECTED, "dialed"): None,
+    (AgentPhase.CONNECTED, "connected"): None,
 }
 """Every cell of the machine. None: this cannot happen, and a step that tries is undone and told as an OddEvent."""
 

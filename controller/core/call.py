@@ -27,6 +27,7 @@ from controller.core.events import (
     CommandFailed,
     DigitPressed,
     HangupAsked,
+    HoldChanged,
     LegAnswered,
     LegGone,
     LegRinging,
@@ -112,6 +113,24 @@ def talk_answered(turn: Turn, call: Call, event: LegAnswered) -> None:
     """Told again about the leg that talks, or about one that lost."""
     if event.leg != call.leg:
         stray(turn, call, event)
+
+
+def hold(turn: Turn, call: Call, event: HoldChanged) -> None:
+    """One side's phone holds the talk, or takes it up again. Asterisk plays the music; we only tell."""
+    side = _side(call, event.channel)
+    if not side or (side in call.held_by) == event.held:
+        return
+    others = tuple(name for name in call.held_by if name != side)
+    turn.change_call(call.id, held_by=(*others, side) if event.held else others)
+    turn.say(facts.CallHeld(call.id, side) if event.held else facts.CallResumed(call.id, side))
+
+
+def _side(call: Call, channel: str) -> str:
+    """Who talks on this channel; empty when it is none of the two."""
+    far = "agent" if call.agent else "callee"
+    if call.direction == "outbound":
+        return far if channel == call.id else ""
+    return {call.id: "caller", call.leg: far}.get(channel, "")
 
 
 def phone_answered(turn: Turn, call: Call, event: LegAnswered) -> None:
@@ -208,6 +227,7 @@ MOVES: dict[type, dict[Phase, Handler]] = {
         stray, waiting=offer_answered, talking=talk_answered, forwarding=phone_answered, dialing=odd, connected=odd
     ),
     LegGone: _row(leg_gone, waiting=offer_gone, talking=far_gone, forwarding=phone_gone, dialing=odd, connected=odd),
+    HoldChanged: _row(stale, talking=hold, connected=hold),
     HangupAsked: _row(end_asked, ending=stale),
     CommandFailed: _row(command_failed, ending=failed_late),
     OutboundNextAsked: _row(odd, dialing=outbound.next_asked, ending=outbound.next_refused),
@@ -232,5 +252,5 @@ def handle(turn: Turn, event: Any) -> None:
         turn.do(commands.HangUp(event.call, turn.cause, event.leg))
     elif isinstance(event, OutboundNextAsked):
         turn.do(commands.ReplyTrunks(event.call, turn.cause, None, "no_trunk", 0))
-    elif not isinstance(event, (PlaybackEnded, MessageRecorded, LegRinging, DigitPressed, OutboundEnded)):
+    elif not isinstance(event, (PlaybackEnded, MessageRecorded, LegRinging, DigitPressed, HoldChanged, OutboundEnded)):
         turn.say(facts.OddEvent(event.call, type(event).__name__, "no such call"))

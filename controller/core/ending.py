@@ -24,6 +24,7 @@ CALM: dict[str, Any] = {
     "max_wait_at_ms": None,
     "retry_at_ms": None,
     "talk_alert_at_ms": None,
+    "held_by": (),
     "then": None,
 }
 """Fields of a call that belong to the phase it leaves."""

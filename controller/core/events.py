@@ -84,6 +84,15 @@ class LegGone:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldChanged:
+    """The phone on `channel` (the caller's or a leg of ours) put the other side on hold, or took it back."""
+
+    call: str
+    channel: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PhoneChanged:
     """An agent's phone became reachable or not (registration, qualify, contact). `endpoint` is a PJSIP endpoint."""
 
@@ -288,6 +297,7 @@ Event = (
     | LegRinging
     | LegAnswered
     | LegGone
+    | HoldChanged
     | PhoneChanged
     | PhoneChannel
     | AgentStatusAsked

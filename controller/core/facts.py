@@ -82,6 +82,22 @@ class CallAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CallHeld:
+    """One side of a talk (`by`: caller, agent, callee) put the other on hold; the other hears music."""
+
+    call: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallResumed:
+    """The side that held the talk (`by`) is back."""
+
+    call: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallRouted:
     """The call was sent another way: overflow, closed, forward, voicemail, announcement; `why` names the rule."""
 
@@ -220,6 +236,8 @@ Fact = (
     | CallOffered
     | OfferEnded
     | CallAnswered
+    | CallHeld
+    | CallResumed
     | CallRouted
     | CallEnded
     | AgentChanged

@@ -15,7 +15,8 @@ from controller.core.model import Agent, AgentPhase, Call, Entity, Phase, key_of
 from controller.core.step import Step
 from controller.core.world import World
 
-_OUTBOUND = (Phase.DIALING, Phase.CONNECTED)
+_OUTBOUND = {Phase.DIALING: AgentPhase.DIALING, Phase.CONNECTED: AgentPhase.CONNECTED}
+"""What an agent does while their own call is in this phase."""
 _ON_A_TRUNK = (Phase.FORWARDING, Phase.CONNECTED)
 
 
@@ -45,7 +46,7 @@ def _call(world: World, call: Call, now_ms: int) -> Iterator[str]:
         yield f"S2 {name}: one leg is offered twice"
     if call.phase is Phase.TALKING and call.agent and not _holds(world, call, AgentPhase.TALKING):
         yield f"S3 {name}: {call.agent} does not talk on it"
-    if call.phase in _OUTBOUND and not _holds(world, call, AgentPhase.DIALING):
+    if call.phase in _OUTBOUND and not _holds(world, call, _OUTBOUND[call.phase]):
         yield f"S1 {name}: {call.agent} has not dialled it"
     if (call.phase in (Phase.TALKING, Phase.FORWARDING)) != bool(call.leg):
         yield f"S3 {name}: its far leg is {call.leg!r}"
@@ -80,13 +81,13 @@ def _agent(world: World, agent: Agent) -> Iterator[str]:
     name = f"agent {agent.name} ({agent.phase})"
     if (agent.phase is AgentPhase.IDLE) != (agent.call == ""):
         yield f"S1 {name}: has the call {agent.call!r} in hand"
-    if (agent.phase in (AgentPhase.IDLE, AgentPhase.DIALING)) != (agent.leg == ""):
+    if (agent.phase in (AgentPhase.IDLE, *_OUTBOUND.values())) != (agent.leg == ""):
         yield f"S1 {name}: has the leg {agent.leg!r} in hand"
     if (agent.phase is AgentPhase.RELEASING) != (agent.releasing_until_ms is not None):
         yield f"S1 {name}: its release ends at {agent.releasing_until_ms}"
     if (agent.wrap_up_until_ms is None) != (agent.wrap_up_started_ms is None):
         yield f"S1 {name}: its rest lasts from {agent.wrap_up_started_ms} to {agent.wrap_up_until_ms}"
-    if agent.phase in (AgentPhase.OFFERED, AgentPhase.TALKING, AgentPhase.DIALING) and agent.call not in world.calls:
+    if agent.phase not in (AgentPhase.IDLE, AgentPhase.RELEASING) and agent.call not in world.calls:
         yield f"L2 {name}: its call {agent.call} is over"
     if agent.name not in world.setup.agent and agent.phase is AgentPhase.IDLE:
         yield f"S12 {name}: is not in the setup"

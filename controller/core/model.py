@@ -54,7 +54,8 @@ class Call:
     """One call, inbound or outbound, from its first event until its channel is gone.
 
     `position` in a queue is the order of (`queued_at_ms`, `id`). `wrap_up_s`, `answer_limit_s` and `talk_limit_s` are
-    the limits the call began with; a later change of the setup does not touch them.
+    the limits the call began with; a later change of the setup does not touch them. `held_by` are the sides of a talk
+    (`caller`, `agent`, `callee`) whose phone has put the other on hold.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Call:
     answered_at_ms: int | None = None
     talk_ended_at_ms: int | None = None
     recording: str = ""
+    held_by: tuple[str, ...] = ()
     wrap_up_s: int = 0
     # alerts
     answer_limit_s: int | None = None
@@ -115,13 +117,17 @@ class Call:
 
 
 class AgentPhase(StrEnum):
-    """What an agent's one pair of hands is doing for us. `RELEASING`: a leg we gave up is not gone yet."""
+    """What an agent's one pair of hands is doing for us. `RELEASING`: a leg we gave up is not gone yet.
+
+    `DIALING` and `CONNECTED` are an outbound call of the agent's own, before and after the callee answers.
+    """
 
     IDLE = "idle"
     OFFERED = "offered"
     TALKING = "talking"
     RELEASING = "releasing"
     DIALING = "dialing"
+    CONNECTED = "connected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from controller.core.model import AgentPhase, Attempt, Call, Phase
 from controller.core.turn import Turn
 
 DIAL_S = 60
+OUT = (AgentPhase.DIALING, AgentPhase.CONNECTED)
+"""What an agent does whose own call is out."""
+
 TRUNK_STATUS = ("CHANUNAVAIL", "CONGESTION")
 BLOCKED_WORDS = ("blocked",)
 _TRUNK_TECH = range(500, 600)
@@ -57,7 +60,7 @@ def asked(turn: Turn, event: OutboundAsked) -> None:
         _record_refusal(turn, event, "", trunks.Decision(False, "not_agent", to=event.dialled))
         _refuse(turn, event, "not_agent")
         return
-    if agent.phase in (AgentPhase.TALKING, AgentPhase.DIALING):
+    if agent.phase is AgentPhase.TALKING or agent.phase in OUT:
         _record_refusal(turn, event, name, trunks.Decision(False, "in_call", to=event.dialled))
         _refuse(turn, event, "in_call")
         return
@@ -170,6 +173,7 @@ def channel_up(turn: Turn, call: Call) -> None:
     if call.phase is not Phase.DIALING or call.reason:
         return
     carried(turn, call)
+    talks(turn, call)
     limit_s = call.talk_limit_s
     call = turn.change_call(
         call.id,
@@ -183,6 +187,13 @@ def channel_up(turn: Turn, call: Call) -> None:
         name = f"calls/{call.id}"
         turn.change_call(call.id, recording=name)
         turn.do(commands.RecordOutbound(call.id, turn.cause, ids.snoop(call.id), name))
+
+
+def talks(turn: Turn, call: Call) -> None:
+    """The agent no longer dials, they talk."""
+    agent = turn.world.agents.get(call.agent)
+    if agent is not None and agent.phase is AgentPhase.DIALING and agent.call == call.id:
+        agents.move(turn, agent.name, "connected")
 
 
 def carried(turn: Turn, call: Call) -> None:
@@ -216,7 +227,7 @@ def lost(turn: Turn, call: Call) -> None:
 def _over(turn: Turn, call: Call, cause: str, *, still_there: bool = False) -> None:
     """End it. The report may come while the phone still hears an announcement: it stays in use until it is gone."""
     agent = turn.world.agents.get(call.agent)
-    if agent is not None and agent.phase is AgentPhase.DIALING and agent.call == call.id:
+    if agent is not None and agent.phase in OUT and agent.call == call.id:
         foreign = (*agent.foreign, call.id) if still_there else agent.foreign
         agents.free(turn, agent.name, foreign=foreign[-agents.FOREIGN_MAX :], phone_at_ms=turn.now_ms)
         if call.answered_at_ms is not None:

@@ -97,6 +97,8 @@ def _mend_call(turn: Turn, call: Call, sight: _Sight) -> None:
             turn.do(commands.HangUp(call.id, turn.cause, call.id))
         case Phase.DIALING if channel.state.lower() == "up":
             outbound.channel_up(turn, call)
+        case Phase.CONNECTED:
+            outbound.talks(turn, call)
         case _ if call.prompt_until_ms is not None and sight.resync:
             until_ms = min(call.prompt_until_ms, turn.now_ms + PROMPT_GRACE_MS)
             turn.change_call(call.id, prompt_until_ms=until_ms)

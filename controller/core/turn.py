@@ -148,6 +148,7 @@ _STATE_OF_PHASE = {
     AgentPhase.TALKING: "talking",
     AgentPhase.OFFERED: "offered",
     AgentPhase.DIALING: "busy",
+    AgentPhase.CONNECTED: "talking",
 }
 
 

@@ -19,6 +19,7 @@ Direction = Literal["inbound", "outbound"]
 CallState = Literal["menu", "waiting", "ringing", "talking", "ended"]
 Result = Literal["answered", "missed", "stopped_at_menu", "blocked", "closed", "voicemail", "refused", "failed"]
 Status = Literal["available", "not_ready", "offline"]
+Side = Literal["caller", "agent", "callee"]
 AgentState = Literal["ready", "offered", "talking", "busy", "wrap_up", "unreachable", "not_ready", "offline"]
 
 
@@ -57,7 +58,8 @@ class ProblemDocument(BaseModel):
 class CallOut(Told):
     """One call, live or ended. `position` is 1 at the head of the queue, kept while an agent is rung, else null.
 
-    `agent` is who talks, or who is rung when it is one agent alone; `ringing` lists everybody being rung.
+    `agent` is who talks, or who is rung when it is one agent alone; `ringing` lists everybody being rung; `held_by`
+    says whose phone has put the other side on hold.
     """
 
     id: str
@@ -70,6 +72,7 @@ class CallOut(Told):
     queue: str | None
     agent: str | None
     ringing: list[str]
+    held_by: list[Side]
     position: int | None
     arrived_at: Instant
     queued_at: Instant | None

@@ -27,6 +27,7 @@ from controller.web.schemas import (
     CallState,
     Direction,
     Result,
+    Side,
     Status,
     StoryLine,
 )
@@ -90,6 +91,7 @@ def live_call(world: World, call: Call, *, masked: bool = False) -> CallOut:
         state=state_of(call),
         agent=call.agent or (rung[0] if len(rung) == 1 else None),
         ringing=rung,
+        held_by=cast("list[Side]", list(call.held_by)),
         position=world.position(call),
         ended_at=None,
         result=None,
@@ -107,6 +109,7 @@ def ended_call(row: CallEnded, *, masked: bool = False) -> CallOut:
         state="ended",
         agent=row.agent or None,
         ringing=[],
+        held_by=[],
         position=None,
         ended_at=iso(row.ended_at_ms),
         result=cast(Result, row.result),

@@ -12,6 +12,7 @@ from controller.core import codec, events, ids, invariants
 from controller.core.events import Event
 from controller.core.facts import OddEvent
 from controller.core.model import AgentPhase, Phase
+from controller.core.outbound import OUT
 from controller.core.setup import Setup, Strategy
 from controller.core.step import Step, step
 from controller.core.world import World
@@ -348,11 +349,11 @@ class Floor:
         wrong = []
         channels = self.exchange.channels.values()
         for agent in self.world.agents.values():
-            far = agent.call if agent.phase is AgentPhase.DIALING else agent.leg
+            far = agent.call if agent.phase in OUT else agent.leg
             if agent.phase is not AgentPhase.IDLE and far not in self.exchange.channels:
                 wrong.append(f"L2 agent {agent.name} is {agent.phase} without a channel")
             alive = any(c.endpoint == agent.name and c.role == "other" for c in channels)
-            known = agent.name in self.world.setup.agent and agent.phase is not AgentPhase.DIALING
+            known = agent.name in self.world.setup.agent and agent.phase not in OUT
             if known and bool(agent.foreign) != alive:
                 wrong.append(f"L2 agent {agent.name} has {agent.foreign} on the phone")
         return wrong

@@ -23,6 +23,7 @@ from controller.core.events import (
     DigitPressed,
     Event,
     HangupAsked,
+    HoldChanged,
     LegGone,
     MessageRecorded,
     OutboundAsked,
@@ -30,14 +31,14 @@ from controller.core.events import (
     OutboundNextAsked,
     Ticked,
 )
-from controller.core.facts import CallAnswered, CallEnded, OddEvent
+from controller.core.facts import CallAnswered, CallEnded, CallHeld, CallResumed, OddEvent
 from controller.core.model import AgentPhase, Phase
 from controller.core.setup import Menu, Setup, Way, WayKind
 from controller.core.turn import Turn
 from controller.core.world import OVER_MAX, World
 from tests.core.setups import NEVER, small
 from tests.core.words import answers, arrives, leaves, leg_gone, played, rings
-from tests.playbook import Playbook, a, given
+from tests.playbook import Playbook, a, given, never
 
 pytestmark = pytest.mark.pure
 
@@ -240,3 +241,31 @@ def test_what_nobody_knows_is_told() -> None:
     turn = Turn(World(), 1, "test#1")
     handle(turn, HangupAsked("7.7"))
     assert turn.facts == [OddEvent("7.7", "HangupAsked", "no such call")]
+
+
+def test_each_side_of_a_talk_holds_for_itself() -> None:
+    book = given(small("an")).available("an").when(arrives()).when(answers())
+    book.when(HoldChanged("1.1", "1.1.a1", True)).only().then(a(CallHeld, by="agent"))
+    book.when(HoldChanged("1.1", "1.1.a1", True)).then(never(CallHeld))
+    book.when(HoldChanged("1.1", "1.1", True)).then(a(CallHeld, by="caller"))
+    assert book.call("1.1").held_by == ("agent", "caller")
+    book.when(HoldChanged("1.1", "1.1.a1", False)).then(a(CallResumed, by="agent"))
+    assert book.call("1.1").held_by == ("caller",)
+    book.when(HoldChanged("1.1", "1.1.a7", True)).then(never(CallHeld))
+    book.when(HangupAsked("1.1", "boss"))
+    assert book.call("1.1").held_by == (), "nobody holds what is being ended"
+
+
+def test_the_outside_phone_of_a_forward_holds_as_callee() -> None:
+    book = (
+        given(
+            replace(
+                small("an"),
+                hotlines=(replace(small("an").hotlines[0], hours="never", closed=Way(WayKind.PHONE, "0912345678")),),
+                schedules=(NEVER,),
+            )
+        )
+        .when(arrives())
+        .when(answers(kind="p"))
+    )
+    book.when(HoldChanged("1.1", book.call("1.1").leg, True)).then(a(CallHeld, by="callee"))

@@ -16,6 +16,7 @@ from controller.core.events import (
     DigitPressed,
     Event,
     HangupAsked,
+    HoldChanged,
     LegAnswered,
     LegGone,
     LegRinging,
@@ -106,6 +107,7 @@ def examples(kind: type, book: Playbook) -> list[Event]:
         LegGone: [
             LegGone("1.1", leg, cause, tech) for leg in legs for cause, tech in ((16, None), (34, 503), (17, 486))
         ],
+        HoldChanged: [HoldChanged("1.1", name, held) for name in ("1.1", *legs) for held in (True, False)],
         HangupAsked: [HangupAsked("1.1", "boss")],
         CommandFailed: [
             *(
@@ -166,7 +168,7 @@ def test_no_phase_lasts_for_ever_without_its_caller(phase: Phase) -> None:
 
 # -- the agent machine ------------------------------------------------------------------------------------------------
 
-VERBS = ("offered", "answered", "released", "gone", "dialed")
+VERBS = ("offered", "answered", "released", "gone", "dialed", "connected")
 
 
 def agent_in(phase: AgentPhase) -> Playbook:
@@ -181,6 +183,8 @@ def agent_in(phase: AgentPhase) -> Playbook:
             return agent_in(AgentPhase.OFFERED).when(CallGone("1.1"))
         case AgentPhase.DIALING:
             return given(small("an")).when(OutboundAsked("1.1", "an", "0967123456"))
+        case AgentPhase.CONNECTED:
+            return agent_in(AgentPhase.DIALING).when(PhoneChannel("an", "1.1", "up"))
 
 
 def test_every_cell_of_the_agent_machine_is_named() -> None:

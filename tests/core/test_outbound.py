@@ -11,6 +11,7 @@ from controller.core.events import (
     CallGone,
     CommandFailed,
     HangupAsked,
+    HoldChanged,
     OutboundAsked,
     OutboundEnded,
     OutboundNextAsked,
@@ -34,7 +35,7 @@ from controller.core.setup import Adaptive, Blocked, Hotline, Setup, Trunk, Way,
 from controller.core.trunks import Decision
 from controller.core.turn import Turn
 from tests.core.setups import NEVER, SALES, small
-from tests.core.words import answers, arrives, caller_seen, leg_gone, snapshot
+from tests.core.words import answers, arrives, caller_seen, leg_gone, own_seen, snapshot
 from tests.playbook import Playbook, a, given, never
 
 pytestmark = pytest.mark.pure
@@ -73,7 +74,26 @@ def test_an_agent_who_dials_is_given_a_trunk_and_is_busy() -> None:
 def test_the_agent_s_channel_goes_up_when_the_callee_answers() -> None:
     book = dials().when(PhoneChannel("an", "1.9", "up")).then(a(CallAnswered, agent="an", hotline=SALES))
     assert book.call("1.9").phase is Phase.CONNECTED
+    assert book.states()["an"] == "talking"
     book.when(PhoneChannel("an", "1.9", "up")).then(never(CallAnswered))
+    book.when(OutboundAsked("1.8", "an", "0967123456")).only(a(ReplyTrunks, refusal="in_call"))
+
+
+def test_an_agent_s_row_from_before_they_could_be_seen_talking_is_mended() -> None:
+    book = dials().when(PhoneChannel("an", "1.9", "up"))
+    book.world.put(replace(book.agent("an"), phase=AgentPhase.DIALING))
+    book.when(snapshot(own_seen("1.9", "an"), phones=("an",)))
+    assert book.states()["an"] == "talking"
+    book.when(PhoneChannel("an", "1.9", "gone")).then(a(CallEnded, result="answered"))
+
+
+@pytest.mark.parametrize("row", [Phase.DIALING, Phase.CONNECTED])
+def test_an_agent_s_own_phone_holds_an_outbound_call(row: Phase) -> None:
+    book = dials()
+    if row is Phase.CONNECTED:
+        book.when(PhoneChannel("an", "1.9", "up"))
+    book.when(HoldChanged("1.9", "1.9", True))
+    assert book.call("1.9").held_by == (("agent",) if row is Phase.CONNECTED else ())
     book.when(OutboundEnded("1.9", "ANSWER", 16, 3)).then(
         a(CallEnded, result="answered", end_cause="agent", trunk="v1")
     )

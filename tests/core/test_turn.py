@@ -40,6 +40,7 @@ def fresh() -> tuple[World, Turn]:
         (Agent("an", "available", phase=AgentPhase.OFFERED), "offered"),
         (Agent("an", "offline", phase=AgentPhase.TALKING), "talking"),
         (Agent("an", "offline", phase=AgentPhase.DIALING), "busy"),
+        (Agent("an", "offline", phase=AgentPhase.CONNECTED), "talking"),
         (Agent("an", "available", phase=AgentPhase.RELEASING, wrap_up_until_ms=9), "wrap_up"),
         (Agent("an", "available", phase=AgentPhase.RELEASING), "busy"),
         (Agent("an", "offline", phase=AgentPhase.RELEASING), "offline"),

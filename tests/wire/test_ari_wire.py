@@ -20,6 +20,7 @@ from controller.core.events import (
     CallGone,
     DigitPressed,
     Event,
+    HoldChanged,
     LegAnswered,
     LegGone,
     LegRinging,
@@ -136,6 +137,15 @@ def test_keys_are_the_callers_only(ears):
     assert ears.hear(said("ChannelDtmfReceived", digit="5", channel=channel(LEG))) == ()
     assert ears.hear(said("ChannelDtmfReceived", digit="5", channel=channel(FOREIGN, "PJSIP/an-00000001"))) == ()
     assert ears.hear(said("ChannelDtmfReceived", digit="55", channel=channel(CALL))) == (Odd("digit"),)
+
+
+def test_whose_phone_holds_is_told_by_its_channel(ears):
+    arrive(ears)
+    assert ears.hear(said("ChannelHold", channel=channel(LEG))) == (HoldChanged(CALL, LEG, True),)
+    assert ears.hear(said("ChannelUnhold", channel=channel(LEG))) == (HoldChanged(CALL, LEG, False),)
+    assert ears.hear(said("ChannelHold", channel=channel(CALL))) == (HoldChanged(CALL, CALL, True),)
+    assert ears.hear(said("ChannelHold", channel=channel(f"{CALL}.sn"))) == ()
+    assert ears.hear(said("ChannelHold", channel={})) == (Odd("channel_id"),)
 
 
 def test_a_message_told_twice_is_heard_once(ears):
