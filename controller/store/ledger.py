@@ -4,7 +4,8 @@ Everything has a key, so a commit may be repeated after an unknown outcome. One 
 answer is late the caller gets LedgerError after `COMMIT_LIMIT_S`, and the next commit first sees that one end.
 
 Whoever commits first after a start takes the lead: a controller that led before is refused from then on
-(LeadLostError), so that a zombie cannot write an old world over the new one.
+(LeadLostError), so that a zombie cannot write an old world over the new one. On PostgreSQL a daemon takes the lead
+with the lease (`store.lease`) before it loads anything, and its commits only check it.
 """
 
 from __future__ import annotations
@@ -62,8 +63,9 @@ class SqlLedger:
         self._database = database
         self._clock = clock
         self._parse = parse
-        holder = secrets.token_hex(8)
-        self._writer = _writer(database, holder)
+        self.holder = secrets.token_hex(8)
+        """The name we lead under, of this life alone."""
+        self._writer = _writer(database, self.holder)
         self._pending: asyncio.Future[None] | None = None
 
     async def commit(self, turns: Sequence[Turn]) -> None:
@@ -74,6 +76,10 @@ class SqlLedger:
         self._pending = pending = self._writer.write(tuple(turns), limit_s)
         await self._wait(pending, limit_s)
         pending.result()
+
+    def lead(self) -> None:
+        """From now on we lead, and a commit never takes the lead by itself: the lease was taken in our name."""
+        self._writer.lead()
 
     async def load(self) -> Loaded:
         """Read everything a start needs; rows that cannot be read are set aside and named."""

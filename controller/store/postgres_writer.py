@@ -16,12 +16,14 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from controller.errors import LeadLostError, LedgerError
 from controller.ports import Turn
 from controller.store.db import CONNECT_LIMIT_S, Database, reason_of
+from controller.store.lease import LEDGER
 from controller.store.statements import compiled, postgres_dialect
 from controller.store.turns import Batch, batch_of, scrubbed
 
 CUT_GRACE_S: Final = 0.05
 """asyncpg that sends many rows is deaf to being cancelled before its connection is cut, and to the cut alone: so first
 the one, then the other."""
+IDLE_LIMIT_MS: Final = 1_000
 _CUT: Final = (
     *(asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError),
     *(asyncpg.InterfaceError, asyncpg.InternalClientError, OSError),
@@ -46,6 +48,10 @@ class PostgresWriter:
     def write(self, turns: Sequence[Turn], limit_s: float) -> asyncio.Future[None]:
         """Begin to write; the outcome is LedgerError, LeadLostError or done. Nothing is written by halves."""
         return asyncio.ensure_future(self._write(turns, limit_s))
+
+    def lead(self) -> None:
+        """Begin as the one who leads: the lease made us so. Without it our first commit takes the lead."""
+        self._leading = True
 
     async def close(self) -> None:
         """Close the connection."""
@@ -113,6 +119,10 @@ class PostgresWriter:
             raise LeadLostError(f"another controller writes to {self._name} now")
 
     async def _open(self) -> asyncpg.Connection:
-        settings = {"application_name": "tongdai-ledger"}
+        # A session that is left in mid-transaction (its process frozen, its line cut) may not keep `lead` for long.
+        settings = {
+            "application_name": f"{LEDGER}{self._holder}",
+            "idle_in_transaction_session_timeout": str(IDLE_LIMIT_MS),
+        }
         self._connection = await asyncpg.connect(**self._address, timeout=CONNECT_LIMIT_S, server_settings=settings)
         return self._connection

@@ -50,6 +50,9 @@ class SqliteWriter:
         self._jobs.put((outcome, turns))
         return outcome
 
+    def lead(self) -> None:
+        """A file has no lease: our first commit takes the lead, whoever had it."""
+
     async def close(self) -> None:
         """End the thread after what it has to write, and close the connection with it."""
         thread, self._thread = self._thread, None

@@ -253,7 +253,8 @@ async def on_postgresql(postgresql_url: str, clock: StoppedClock) -> AsyncIterat
 async def _backend(database: Database) -> int:
     """Process id of the server's side of the ledger's own connection."""
     query = text(
-        "SELECT pid FROM pg_stat_activity WHERE application_name = 'tongdai-ledger' AND datname = current_database()"
+        "SELECT pid FROM pg_stat_activity "
+        "WHERE application_name LIKE 'tongdai-ledger %' AND datname = current_database()"
     )
     async with database.reading() as connection:
         return (await connection.execute(query)).scalar_one()
