@@ -11,7 +11,7 @@ TEST ?= 0
 # What the tests found missing on the machine stands here.
 WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
 
-.PHONY: help setup run test check bench sim faults reliability clean
+.PHONY: help setup run test check bench sim faults fuzz reliability clean
 
 help: ## these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -42,6 +42,9 @@ faults: ## every fault against a real Asterisk as often as asked, figures to var
 
 reliability: ## docs/reliability.md from what the simulator, the faults, the fuzzers and the soak left in var/reliability
 	@python3 scripts/reliability.py
+
+fuzz: setup ## hostile input on every core for MINUTES=7, figures in var/reliability/fuzz.json (ONLY=Z1,Z7 SEED, BATCH)
+	@scripts/fuzz.sh --minutes $(or $(MINUTES),7) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(BATCH),--batch $(BATCH))
 
 clean: ## removes what setup and runs have made
 	rm -rf .venv .venv-* .asterisk .asterisk.tmp .tools .tools.tmp var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

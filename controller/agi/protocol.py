@@ -6,7 +6,8 @@ as `Garbage` with one line of why. Three habits of Asterisk shape this module.
 Asterisk prints the header raw. A line break in a caller's name makes a forged line stand before the true one, so
 neither the first nor the last of two equal keys can be believed: a repeated key refuses the session. A forged empty
 line ends the header early: the keys Asterisk always sends last are then missing, or the rest of the true header
-arrives where only a reply may stand, and both are garbage too.
+arrives where only a reply may stand, and both are garbage too. Arguments come after all of these, so one that stands
+before them is forged, also where the true session has none of that number.
 
 Asterisk splits our commands at line breaks, and lines over 8,192 bytes in two. The rest would run as a command of its
 own, so the encoder refuses whatever is not printable ASCII, and arguments over 1,000 bytes.
@@ -36,6 +37,7 @@ _RESULT: Final = re.compile(r"result=(?P<result>[^\s(]*)\s*(?:\((?P<data>.*)\))?
 _VERB: Final = re.compile(r"[A-Z]+(?: [A-Z]+)*")
 _PRINTABLE: Final = re.compile(r"[ -~]*")
 _ARGUMENT: Final = "agi_arg_"
+_LAST: Final = REQUIRED[-1]
 _USAGE: Final = 520
 
 
@@ -138,6 +140,8 @@ class HeaderReader:
             return Garbage("header line of no known form")
         if key in self._values:
             return Garbage(f"repeated header {key}")
+        if key.startswith(_ARGUMENT) and _LAST not in self._values:
+            return Garbage("an argument before the end of the header")
         self._values[key] = value.removeprefix(" ")
         return None
 

@@ -121,8 +121,10 @@ def _by_library(digits: str, country: str) -> Number | None:
     home = parsed.country_code == phonenumbers.country_code_for_region(country)
     if home:
         return None if vietnamese else _at_home(parsed, e164, country)
-    if phonenumbers.is_possible_number(parsed) and _parsed(e164, country) == parsed:
-        return Number(e164, "", Kind.FOREIGN, f"00{e164[1:]}" if vietnamese else e164)
+    dial = f"00{e164[1:]}" if vietnamese else e164
+    # The library holds more digits for possible than E.164 has; with 00 in front they are no number we read any more.
+    if _DIALLABLE.fullmatch(dial) and phonenumbers.is_possible_number(parsed) and _parsed(e164, country) == parsed:
+        return Number(e164, "", Kind.FOREIGN, dial)
     return None
 
 

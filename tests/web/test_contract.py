@@ -6,23 +6,15 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
-from schemathesis import GenerationMode, checks
+from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 
-from controller.web.auth import ACCESS
+from tests.web.contract import ANSWER_WITHIN_S, CHECKS, OPERATIONS
 from tests.web.served import Served
 
 pytestmark = pytest.mark.web
 
 EXAMPLES = 15
-ANSWER_WITHIN_S = 2.0
-OPERATIONS = [
-    (method, path)
-    for path, methods in ACCESS.items()
-    for method in methods
-    # The contract does not describe itself, and the stream of events has no end: tests of its own follow it.
-    if path not in {"/openapi.json", "/api/v1/events"}
-]
 QUICK = {
     "deadline": None,
     "derandomize": True,
@@ -30,14 +22,6 @@ QUICK = {
     "phases": [Phase.explicit, Phase.generate],
     "suppress_health_check": list(HealthCheck),
 }
-CHECKS = [
-    checks.not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_schema_conformance,
-    checks.negative_data_rejection,
-    checks.allow_header_conformance,
-]
 
 
 @pytest.fixture(scope="module")

@@ -24,14 +24,12 @@ from controller.agi.protocol import (
     ReplyReader,
     encode,
 )
+from tests.wire.agi_broken import PIECES, USAGE, mutated, taken_apart
 from tests.wire.agi_peer import CALL, CHANNEL, header
 
 pytestmark = pytest.mark.wire
 
 MANY = settings(max_examples=500, deadline=None)
-USAGE = (
-    b"520-Invalid command syntax.  Proper usage follows:\nUsage: NOOP\n\n\tDoes nothing.\n520 End of proper usage.\n"
-)
 VALUES = (
     "outbound",
     CHANNEL,
@@ -108,7 +106,14 @@ def test_a_path_has_no_query(script: str, path: str) -> None:
     assert found.path == path
 
 
-@pytest.mark.parametrize("key", ["agi_extension", "agi_channel", "agi_network_script", "agi_arg_1"])
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_an_argument_that_a_name_forges_is_no_argument(n: int) -> None:
+    """Found by attack: `ended` and `feature` are asked with fewer arguments than they know."""
+    forged = header("ended", "ANSWER", calleridname=f"An\nagi_arg_{n}: callee")
+    assert isinstance(read_header(forged), Garbage)
+
+
+@pytest.mark.parametrize("key", ["agi_extension", "agi_channel", "agi_network_script"])
 @pytest.mark.parametrize("place", ["callerid", "calleridname", "dnid", "rdnis"])
 def test_a_forged_line_is_refused_wherever_it_stands(key: str, place: str) -> None:
     found = read_header(header("outbound", "0967123456", **{place: f"x\n{key}: 900"}))
@@ -264,12 +269,6 @@ def test_what_is_no_reply(data: bytes, why: str) -> None:
     assert read_replies(data) == [Garbage(why)]
 
 
-PIECES = (
-    b"200 result=1\n", b"200 result=1 (x)\n", b"510 no\n", b"520-u\n", b"520 End.\n", b"HANGUP\n", b"100 x\n",
-    b"\n", b"\r\n", b"\0", b"\xff\n", b"5", b"agi_a: 1\n", b"200 result=1 (" + b"x" * 9000,
-)  # fmt: skip
-
-
 @MANY
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.integers(1, 40))
 def test_any_mixture_is_read_the_same_however_it_is_cut(pieces: list[bytes], size: int) -> None:
@@ -281,18 +280,6 @@ def test_any_mixture_is_read_the_same_however_it_is_cut(pieces: list[bytes], siz
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_any_bytes_for_a_reply(data: bytes, size: int) -> None:
     assert all(isinstance(said, Reply | Hangup | Garbage) for said in read_replies(data, size))
-
-
-def mutated(data: bytes, dice: random.Random) -> bytes:
-    """Break some bytes: change, drop, double, swap pieces, or cut the end off."""
-    for _ in range(dice.randint(1, 6)):
-        at, to = sorted(dice.randrange(len(data) + 1) for _ in range(2))
-        piece = data[at:to]
-        change = dice.choice((
-            b"", piece + piece, dice.randbytes(dice.randint(0, 9)), dice.choice(PIECES), piece[::-1], b"\r\n", b"\n\n",
-        ))  # fmt: skip
-        data = data[:at] + change + data[to:] if dice.random() < 0.9 else data[:to]
-    return data
 
 
 def test_twenty_thousand_broken_sessions_never_raise() -> None:
@@ -320,34 +307,6 @@ def test_a_line_without_end_is_cut_off() -> None:
 
 
 # -- commands --------------------------------------------------------------------------------------------------------
-
-
-def taken_apart(line: bytes) -> list[str]:
-    """Take a command apart the way res_agi.c does (parse_args), strictly: one line, then words."""
-    assert line.endswith(b"\n")
-    assert line.count(b"\n") == 1
-    words: list[str] = []
-    quoted = escaped = False
-    between = True
-    for char in line[:-1].decode("ascii"):
-        if char == '"' and not escaped:
-            quoted = not quoted
-            if quoted and between:
-                words.append("")
-                between = False
-        elif char in " \t" and not quoted and not escaped:
-            between = True
-        elif char == "\\" and not escaped:
-            escaped = True
-            continue
-        else:
-            if between:
-                words.append("")
-                between = False
-            words[-1] += char
-        escaped = False
-    assert not quoted
-    return words
 
 
 @MANY

@@ -16,31 +16,10 @@ from controller.ari.requests import OPERATIONS, Ask, Wait, plan, undo
 from controller.core import commands as do
 from controller.core.alphabets import FILE, NAME
 from controller.core.setup import Setup
+from tests.wire.ari_commands import BRIDGE, CALL, COMMANDS, FORWARD, LEG, RING
 from tests.wire.ari_models import HOSTILE
 
 pytestmark = pytest.mark.wire
-
-CALL = "1795369149.0"
-LEG = f"{CALL}.a1"
-BRIDGE = f"{CALL}.br"
-RING = do.RingAgent(CALL, "x", LEG, "an", "0912345678", "Nguyễn An", 15)
-FORWARD = do.RingPhone(CALL, "x", f"{CALL}.p1", "viettel-1", "0987654321", "+842473001001", 30)
-
-COMMANDS = [
-    do.Answer(CALL, "x"),
-    do.Play(CALL, "x", f"{CALL}.pb1", ("tongdai/welcome", "/srv/Tổng đài/closed"), "vi"),
-    do.StopPlay(CALL, "x", f"{CALL}.pb1"),
-    do.StartMusic(CALL, "x", "default"),
-    do.StopMusic(CALL, "x"),
-    RING,
-    FORWARD,
-    do.Join(CALL, "x", LEG, BRIDGE),
-    do.Record(CALL, "x", BRIDGE, f"calls/{CALL}"),
-    do.RecordOutbound(CALL, "x", f"{CALL}.sn", f"calls/{CALL}"),
-    do.RecordMessage(CALL, "x", f"voicemail/{CALL}", 120),
-    do.HangUp(CALL, "x", LEG, 17),
-    do.CloseBridge(CALL, "x", BRIDGE),
-]
 
 
 def asked(command: do.Command) -> list[tuple[str, dict[str, object]]]:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import time
 import tracemalloc
-from dataclasses import fields
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.ari.notices import Entered, Finished, Left, Notice, Odd, Replaced
+from controller.ari.notices import Entered, Finished, Left, Odd, Replaced
 from controller.ari.wire import CALLERS_MAX, ECHOES_MAX, READERS, WANTED, Ears
 from controller.core.events import (
     CallArrived,
     CallGone,
     DigitPressed,
-    Event,
     HoldChanged,
     LegAnswered,
     LegGone,
@@ -30,14 +27,13 @@ from controller.core.events import (
     PlaybackEnded,
 )
 from tests.wire import ari_models
+from tests.wire.ari_checks import check
 
 pytestmark = pytest.mark.wire
 
 CALL = "1795369149.0"
 LEG = f"{CALL}.a1"
 FOREIGN = "1795369149.7"
-NUMBERS = re.compile(r"[0-9+*#]{0,32}")
-IDS = re.compile(r"[A-Za-z0-9_.:@+-]{1,128}")
 
 
 def channel(name: str, at: str = "PJSIP/cl-00000000", **more: object) -> dict[str, object]:
@@ -255,31 +251,6 @@ def test_the_filter_lets_through_what_is_read_and_the_word_that_ends_our_lead():
 
 
 # -- that nothing makes it raise -----------------------------------------------------------------------------------
-
-
-def check(item: object) -> None:
-    """What every event and notice must keep, whatever it was made of."""
-    assert isinstance(item, Event | Notice)
-    for field in fields(item):
-        value = getattr(item, field.name)
-        if isinstance(value, str):
-            check_text(field.name, value)
-        elif isinstance(value, bool) or value is None:
-            continue
-        else:
-            assert 0 <= value <= 86_400, (item, field.name)
-
-
-def check_text(name: str, value: str) -> None:
-    if name in {"caller", "dialled"}:
-        assert NUMBERS.fullmatch(value)
-    elif name == "caller_name":
-        assert len(value) <= 64
-        assert value.isprintable() or not value
-    elif name == "state":
-        assert value in {"down", "ring", "up", "gone"}
-    elif name not in {"digit", "why", "endpoint"}:
-        assert re.fullmatch(r"[A-Za-z0-9_.:@+/-]{1,200}", value), (name, value)
 
 
 @given(seed=st.integers(0, 2**48), kind=st.sampled_from(ari_models.EVENTS))

@@ -1,0 +1,48 @@
+"""Z1 to Z3 in short; `make fuzz` looks longer. What a longer search found stays in tests/fuzz/corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.agi.protocol import Garbage, Header
+from tests.fuzz.program import play
+from tests.fuzz.table import PROGRAMS, made
+from tests.fuzz.targets import TARGETS
+from tests.fuzz.z2_agi import read
+
+pytestmark = pytest.mark.wire
+
+CORPUS = Path(__file__).parents[1] / "fuzz/corpus"
+BATCHES = {"Z1": 100, "Z2": 40, "Z3": 100}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_in_short(name: str) -> None:
+    program = made(name)
+    assert play(program, range(BATCHES[name])) >= 3_000
+    assert program.seen()["pass"]
+
+
+@pytest.mark.parametrize(
+    "kept", [pytest.param(file, id=f"{file.parent.name}-{file.name}") for file in sorted(CORPUS.glob("*/*"))]
+)
+def test_what_was_found_before(kept: Path) -> None:
+    TARGETS[kept.parent.name.upper()](kept.read_bytes())
+
+
+def test_every_program_calls_itself_by_its_name() -> None:
+    for name in PROGRAMS:
+        if name != "Z8":  # starts a server: shown by the web lane
+            program = made(name)
+            assert name == program.ID
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [("forged-argument", False), ("repeated-key", False), ("forged-end", True)]
+)
+def test_no_forged_session_is_believed(name: str, header: bool) -> None:
+    """A forged end of the header is seen at the next line: what is left of the true one is no reply."""
+    said = read((CORPUS / "z2" / name).read_bytes()[1:], [256])
+    assert [type(one) for one in said] == ([Header, Garbage] if header else [Garbage])
