@@ -136,6 +136,10 @@ def lab(
     daemon: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the daemon, SECTION.KEY=VALUE; may be repeated.")
     ] = None,
+    sip_t1: Annotated[
+        int,
+        typer.Option("--sip-t1", min=100, max=4000, help="SIP's T1 in ms: a lost answer is given up after 64 of it."),
+    ] = 500,
 ) -> None:
     """Run Asterisk, the daemon and a demonstration on loopback, in one directory, until Ctrl-C."""
     with loading():
@@ -149,6 +153,7 @@ def lab(
         demo=not no_demo,
         rtp_range=rtp_range,
         daemon=tuple(daemon or ()),
+        sip_t1_ms=sip_t1,
     )
     raise typer.Exit(run_lab(options))
 

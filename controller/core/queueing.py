@@ -17,7 +17,8 @@ HOPS_MAX = 8
 RETRY_PAUSE_MS = 2_000
 
 _BUSY = (486, 600)
-_DECLINED = (603, 607, 608)
+_DECLINED = (603, 607, 608, *range(300, 400))
+"""A redirect is a refusal: where our caller goes is not for a phone to say."""
 _USER_BUSY, _REJECTED = 17, 21
 _SILENT_CAUSES = (18, 19)
 _CLEARED_CAUSES = (16, 26, 127)

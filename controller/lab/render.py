@@ -15,10 +15,11 @@ from controller.lab.render_files import (
     write_asterisk,
     write_generated,
 )
-from controller.lab.render_lab import LabPlaces, LabPorts, write_lab_config
+from controller.lab.render_lab import SIP_T1_MS, LabPlaces, LabPorts, write_lab_config
 from controller.lab.render_pjsip import SipOptions
 
 __all__ = [
+    "SIP_T1_MS",
     "ConfError",
     "LabPlaces",
     "LabPorts",

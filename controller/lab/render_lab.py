@@ -21,6 +21,9 @@ from controller.lab.render_pjsip import SipOptions
 
 HOST: Final = "127.0.0.1"
 TRANSPORT: Final = "tongdai-udp"
+SIP_T1_MS: Final = 500
+"""T1 of RFC 3261 (17.1.1.1). A request nobody answers is given up after 64 of it."""
+
 SOCKET_PATH_MAX: Final = 90
 """A unix socket's path has room for 107 bytes; `asterisk.ctl` and a margin go off."""
 
@@ -84,7 +87,12 @@ class LabPlaces:
 
 
 def write_lab_config(
-    directory: Path, install: AsteriskInstall, setup: Setup, ports: LabPorts, app: str = "tongdai"
+    directory: Path,
+    install: AsteriskInstall,
+    setup: Setup,
+    ports: LabPorts,
+    app: str = "tongdai",
+    sip_t1_ms: int = SIP_T1_MS,
 ) -> LabPlaces:
     """Write the configuration of a private Asterisk into `directory` (made when missing), with a new ARI password."""
     home = directory.resolve() / "asterisk"
@@ -102,7 +110,7 @@ def write_lab_config(
         music_dir=str(home / "data/moh"),
         sip=SipOptions(transport=TRANSPORT, media_address=HOST, nat=False),
     )
-    for name, text in _files(home, run, install, ports, options).items():
+    for name, text in _files(home, run, install, ports, options, sip_t1_ms).items():
         (home / "etc" / name).write_text(text, encoding="utf-8")
         (home / "etc" / name).chmod(0o600)
     write_asterisk(setup, home / "etc/tongdai", options)
@@ -159,11 +167,15 @@ def _link(link: Path, target: Path) -> None:
         link.symlink_to(target.resolve(), target_is_directory=target.is_dir())
 
 
-def _files(home: Path, run: Path, install: AsteriskInstall, ports: LabPorts, options: RenderOptions) -> dict[str, str]:
+def _files(
+    home: Path, run: Path, install: AsteriskInstall, ports: LabPorts, options: RenderOptions, sip_t1_ms: int
+) -> dict[str, str]:
     """Every configuration file that does not follow the setup."""
     rtp = Section("general").set("rtpstart", str(ports.rtp_first)).set("rtpend", str(ports.rtp_last))
     transport = Section(TRANSPORT).set("type", "transport").set("protocol", "udp")
     transport.set("bind", f"{HOST}:{ports.sip}")
+    timers = Section("system").set("type", "system")
+    timers.set("timer_t1", str(sip_t1_ms)).set("timer_b", str(64 * sip_t1_ms))
     music = Section("default").set("mode", "files").set("directory", str(home / "data/moh/default"), PATH)
     return {
         "asterisk.conf": _asterisk_conf(home, run, install, ports.sip),
@@ -171,7 +183,7 @@ def _files(home: Path, run: Path, install: AsteriskInstall, ports: LabPorts, opt
         "rtp.conf": str(rtp.set("icesupport", "no")),
         "http.conf": http_conf(options.http),
         "ari.conf": ari_conf(options),
-        "pjsip.conf": f"{_pjsip_global()}\n{transport}\n#include tongdai/tongdai-pjsip.conf\n",
+        "pjsip.conf": f"{timers}\n{_pjsip_global()}\n{transport}\n#include tongdai/tongdai-pjsip.conf\n",
         "extensions.conf": "[general]\nstatic=yes\nwriteprotect=yes\n\n#include tongdai/tongdai-extensions.conf\n",
         "musiconhold.conf": f"{music}\n#include tongdai/tongdai-musiconhold.conf\n",
         **_QUIET,

@@ -18,7 +18,10 @@ _HEADER = struct.Struct("!BBHII")
 
 
 class Media:
-    """One RTP stream in each direction, G.711 µ-law, on a port of the operating system's choice on `host`."""
+    """One RTP stream in each direction, G.711 µ-law, on a port of the operating system's choice on `host`.
+
+    `hz` is the tone spoken; 0 speaks never, not a single packet.
+    """
 
     def __init__(self, host: str, hz: int) -> None:
         self.hz = hz
@@ -38,7 +41,7 @@ class Media:
         """Send to `peer` from now on; told again (re-INVITE), send to the new one."""
         self._peer = peer
         self.event_payload = event_payload
-        if self._task is None:
+        if self._task is None and self.hz:
             self._task = asyncio.create_task(self._send())
 
     def press(self, keys: str) -> None:

@@ -28,7 +28,7 @@ from controller.lab import visitor
 from controller.lab.demo import Demo, guide
 from controller.lab.get_asterisk import AsteriskInstall, find_asterisk
 from controller.lab.processes import Child
-from controller.lab.render import LabPlaces, write_lab_config
+from controller.lab.render import SIP_T1_MS, LabPlaces, write_lab_config
 from controller.lab.words import words
 from controller.settings import ENV_PREFIX
 from controller.store.db import Database, migrate
@@ -62,6 +62,7 @@ class LabOptions:
     port_base: int = PORT_BASE
     demo: bool = True
     rtp_range: str = ""
+    sip_t1_ms: int = SIP_T1_MS
     daemon: tuple[str, ...] = ()
 
 
@@ -133,7 +134,7 @@ class Lab:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "lab.json").unlink(missing_ok=True)
         token = await _write_books(_database_url(directory), text)
-        places = write_lab_config(directory, install, setup, ports)
+        places = write_lab_config(directory, install, setup, ports, sip_t1_ms=options.sip_t1_ms)
         guest = visitor.add(places.config.with_name("pjsip.conf"), setup)
         return cls(options, ports, places, install, setup, token, guest)
 

@@ -19,6 +19,7 @@ _HOST = re.compile(r"^c=IN IP4 (\S+)", re.MULTILINE)
 _EVENTS = re.compile(r"^a=rtpmap:(\d+) telephone-event/8000", re.MULTILINE | re.IGNORECASE)
 _TAG = re.compile(r";\s*tag=([^;\s>]+)")
 _URI = re.compile(r"<([^>]+)>")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 EVENT_PAYLOAD = 101
 
 
@@ -85,7 +86,7 @@ def tag_of(header: str) -> str:
 
 def uri_of(header: str) -> str:
     """The URI inside the angle brackets of a From, To or Contact."""
-    found = _URI.search(header)
+    found = _URI.search(_QUOTED.sub("", header))
     return found[1] if found else header.partition(";")[0].strip()
 
 
@@ -100,8 +101,10 @@ def new_branch() -> str:
     return "z9hG4bK" + secrets.token_hex(8)
 
 
-def reply(request: Message, status: int, reason: str, *, tag: str = "", contact: str = "", body: str = "") -> Message:
-    """The response to a request; `tag` completes its To when it has none."""
+def reply(
+    request: Message, status: int, reason: str, *, tag: str = "", contact: str = "", body: str = "", more: Headers = ()
+) -> Message:
+    """The response to a request; `tag` completes its To when it has none, `more` are further headers."""
     to = request.get("To")
     if tag and not tag_of(to):
         to = f"{to};tag={tag}"
@@ -111,7 +114,7 @@ def reply(request: Message, status: int, reason: str, *, tag: str = "", contact:
     headers += [("CSeq", request.get("CSeq"))]
     headers += [("Contact", contact)] if contact else []
     headers += [("Content-Type", "application/sdp")] if body else []
-    return Message(f"SIP/2.0 {status} {reason}", tuple(headers), body)
+    return Message(f"SIP/2.0 {status} {reason}", (*headers, *more), body)
 
 
 def with_credentials(request: Message, challenge: Message, user: str, password: str) -> Message:
@@ -141,18 +144,33 @@ def _md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def offer(host: str, port: int) -> str:
-    """An SDP offer or answer: µ-law and telephone events at `host:port`."""
+PCMU = (0, "PCMU/8000")
+G729 = (18, "G729/8000")
+"""Payload type and name (RFC 3551): what everybody speaks, and what our endpoints do not."""
+
+
+def quoted(name: str) -> str:
+    """A display name as a quoted string (RFC 3261, 25.1)."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}" '
+
+
+def offer(host: str, port: int, codec: tuple[int, str] = PCMU, way: str = "sendrecv") -> str:
+    """An SDP offer or answer: one codec and telephone events at `host:port`; `way` `sendonly` holds (RFC 3264, 8.4)."""
     lines = [
         "v=0",
         f"o=- 1 1 IN IP4 {host}",
         "s=-",
         f"c=IN IP4 {host}",
         "t=0 0",
-        f"m=audio {port} RTP/AVP 0 {EVENT_PAYLOAD}",
+        f"m=audio {port} RTP/AVP {codec[0]} {EVENT_PAYLOAD}",
     ]
-    lines += ["a=rtpmap:0 PCMU/8000", f"a=rtpmap:{EVENT_PAYLOAD} telephone-event/8000", f"a=fmtp:{EVENT_PAYLOAD} 0-16"]
-    return "\r\n".join([*lines, "a=ptime:20", "a=sendrecv", ""])
+    lines += [
+        f"a=rtpmap:{codec[0]} {codec[1]}",
+        f"a=rtpmap:{EVENT_PAYLOAD} telephone-event/8000",
+        f"a=fmtp:{EVENT_PAYLOAD} 0-16",
+    ]
+    return "\r\n".join([*lines, "a=ptime:20", f"a={way}", ""])
 
 
 def media_of(body: str) -> tuple[tuple[str, int], int] | None:

@@ -53,13 +53,19 @@ class Endpoint(Protocol):
 
 
 class SipCall:
-    """A dialog and its media. `invite` is the INVITE that began it, `status` how that INVITE ended (0: not yet)."""
+    """A dialog and its media. `invite` is the INVITE that began it, `status` how that INVITE ended (0: not yet).
+
+    `deaf_to` are methods of the other side that this phone acts as if it had never heard; with `ACK` in it, a caller's
+    phone does not acknowledge an answer either. `heard` counts what came in, by method.
+    """
 
     def __init__(self, phone: Endpoint, invite: sip.Message, media: Media, *, incoming: bool) -> None:
         self.phone, self.invite, self.media, self.incoming = phone, invite, media, incoming
         self.id = invite.get("Call-ID")
         self.status = 0
         self.ended_by = ""
+        self.deaf_to: frozenset[str] = frozenset()
+        self.heard: dict[str, int] = {}
         self.ringing, self.up, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.at: dict[str, float] = {"invite": asyncio.get_running_loop().time()}
         self.on_end: Callable[[SipCall], None] | None = None
@@ -69,6 +75,7 @@ class SipCall:
         self._number = 100 if incoming else int(invite.get("CSeq").split(" ")[0])
         self._answered = asyncio.Event()
         self._cancel_wanted = False
+        self._heard_of = False
         self._final: sip.Message | None = None
 
     @property
@@ -108,8 +115,20 @@ class SipCall:
     def ring(self) -> None:
         """Say that the phone rings."""
         if self._final is None:
-            self.phone.send(self._reply(180, "Ringing", ""))
+            self.respond(180, "Ringing")
             self.moment("ringing")
+
+    def respond(self, status: int, reason: str, body: str = "", more: sip.Headers = ()) -> None:
+        """Send one response to an incoming INVITE, whatever else is going on."""
+        self.phone.send(self._reply(status, reason, body, more))
+
+    async def hold(self) -> int:
+        """Put the other side on hold by a re-INVITE; the status it was answered with (0: none)."""
+        return await self._offer_again("sendonly")
+
+    async def resume(self) -> int:
+        """Take the other side back; the status the re-INVITE was answered with (0: none)."""
+        return await self._offer_again("sendrecv")
 
     async def hangup(self) -> None:
         """End the call from this side, whatever its state: refuse, CANCEL or BYE."""
@@ -121,7 +140,7 @@ class SipCall:
             await self._cancel()
         else:
             self._over("us")
-            await self.phone.request(self._in_dialog("BYE"))
+            await self.phone.request(self.within("BYE"))
 
     async def press(self, keys: str, *, by_info: bool = False) -> None:
         """Press keys: RFC 4733 events in the sound, or SIP INFO (`application/dtmf-relay`)."""
@@ -130,12 +149,15 @@ class SipCall:
             return
         for key in keys:
             relay = ("Content-Type", "application/dtmf-relay")
-            await self.phone.request(self._in_dialog("INFO", (relay,), f"Signal={key}\r\nDuration=100\r\n"))
+            await self.phone.request(self.within("INFO", (relay,), f"Signal={key}\r\nDuration=100\r\n"))
 
     # what comes from the other side
 
     def on_request(self, request: sip.Message) -> None:
         """A request within this call."""
+        self.heard[request.method] = self.heard.get(request.method, 0) + 1
+        if request.method in self.deaf_to:
+            return
         match request.method:
             case "ACK":
                 self._answered.set()
@@ -160,14 +182,15 @@ class SipCall:
 
     def on_response(self, response: sip.Message) -> None:
         """A response to the INVITE this call was dialled with."""
+        self._heard_of = True
         if response.status == sip.TRYING:
-            return
-        if response.status < sip.OK:
+            pass
+        elif response.status < sip.OK:
             self.moment("ringing")
         elif response.status < sip.REFUSED:
             self._on_answer(response)
         else:
-            self._ack(response, same_branch=True)
+            self._ack(response, self.invite.get("Via"))
             self.status = response.status
             self._over("us" if response.status == sip.TERMINATED else "them")
         if self._cancel_wanted and response.status < sip.OK:
@@ -175,7 +198,7 @@ class SipCall:
 
     def challenged(self, again: sip.Message, challenge: sip.Message) -> None:
         """The INVITE was refused with 401 or 407 and goes out again with credentials."""
-        self._ack(challenge, same_branch=True)
+        self._ack(challenge, self.invite.get("Via"))
         self.invite = again
         self._number = int(again.get("CSeq").split(" ")[0])
 
@@ -199,14 +222,16 @@ class SipCall:
         self.phone.send(sip.reply(request, 200, "OK", contact=self.phone.contact, body=body))
 
     def _on_answer(self, response: sip.Message) -> None:
+        self.heard["200"] = self.heard.get("200", 0) + 1
         self._remote = response.get("To")
         self._remote_target = sip.uri_of(response.get("Contact")) or self._remote_target
-        self._ack(response, same_branch=False)
+        if "ACK" not in self.deaf_to:
+            self._ack(response, self.phone.via())
         if self.up.is_set():
             return
         self.status = sip.OK
         if self._cancel_wanted or self.ended.is_set():  # our CANCEL crossed their answer
-            self.phone.send(self._in_dialog("BYE"))
+            self.phone.send(self.within("BYE"))
             self._over("us")
             return
         self._listen(response.body)
@@ -217,13 +242,13 @@ class SipCall:
         if found is not None:
             self.media.start(*found)
 
-    def _reply(self, status: int, reason: str, body: str) -> sip.Message:
+    def _reply(self, status: int, reason: str, body: str, more: sip.Headers = ()) -> sip.Message:
         tag = sip.tag_of(self._local)
-        return sip.reply(self.invite, status, reason, tag=tag, contact=self.phone.contact, body=body)
+        return sip.reply(self.invite, status, reason, tag=tag, contact=self.phone.contact, body=body, more=more)
 
     async def _cancel(self) -> None:
         self._cancel_wanted = True
-        if self.ringing.is_set():
+        if self._heard_of:  # before any response there is nothing to cancel (RFC 3261, 9.1)
             self._send_cancel()
         await _within(self.ended, RETRY_S * RETRY_MAX)
 
@@ -234,15 +259,24 @@ class SipCall:
         line = f"CANCEL {self.invite.target} SIP/2.0"
         self.phone.send(sip.Message(line, (*headers, ("CSeq", f"{number} CANCEL"), ("Max-Forwards", "70"))))
 
-    def _ack(self, response: sip.Message, *, same_branch: bool) -> None:
-        via = self.invite.get("Via") if same_branch else self.phone.via()
-        target = self.invite.target if same_branch else self._remote_target
+    def _ack(self, response: sip.Message, via: str) -> None:
+        target = self._remote_target if response.status < sip.REFUSED else self.invite.target
         number = response.get("CSeq").split(" ")[0]
         headers = (("Via", via), ("From", self._local), ("To", response.get("To")), ("Call-ID", self.id))
         tail = (("CSeq", f"{number} ACK"), ("Max-Forwards", "70"))
         self.phone.send(sip.Message(f"ACK {target} SIP/2.0", (*headers, *tail)))
 
-    def _in_dialog(self, method: str, extra: sip.Headers = (), body: str = "") -> sip.Message:
+    async def _offer_again(self, way: str) -> int:
+        body = sip.offer(self.media_host, self.media.port, way=way)
+        invite = self.within("INVITE", (("Content-Type", "application/sdp"),), body)
+        response = await self.phone.request(invite)
+        if response is None:
+            return 0
+        self._ack(response, invite.get("Via") if response.status >= sip.REFUSED else self.phone.via())
+        return response.status
+
+    def within(self, method: str, extra: sip.Headers = (), body: str = "") -> sip.Message:
+        """A new request of this side within the dialog, to be sent by whoever asked for it."""
         self._number += 1
         headers = (("Via", self.phone.via()), ("From", self._local), ("To", self._remote), ("Call-ID", self.id))
         tail = (("CSeq", f"{self._number} {method}"), ("Contact", self.phone.contact), ("Max-Forwards", "70"))

@@ -94,15 +94,25 @@ class Softphone:
 
     # calls
 
-    def dial(self, number: str, *, shown: str = "", name: str = "", headers: sip.Headers = ()) -> SipCall:
+    def dial(
+        self,
+        number: str,
+        *,
+        shown: str = "",
+        name: str = "",
+        sender: str = "",
+        headers: sip.Headers = (),
+        codec: tuple[int, str] = sip.PCMU,
+    ) -> SipCall:
         """Begin a call and return at once; wait on the call's `ringing`, `up` and `ended`.
 
-        `shown` is the number in From (the phone's user when empty), `headers` are added to the INVITE.
+        `shown` is the number in From (the phone's user when empty), `sender` all of From, whatever it is; `headers` are
+        added to the INVITE.
         """
         media = Media(self.at[0], self.hz)
-        call = self._new_call(
-            self._invite(number, shown or self.user, name, headers, media.port), media, incoming=False
-        )
+        who = sender or f"{sip.quoted(name) if name else ''}<sip:{shown or self.user}@{self.at[0]}>"
+        body = sip.offer(self.at[0], media.port, codec)
+        call = self._new_call(self._invite(number, who, headers, body), media, incoming=False)
         self._spawn(self._drive(call))
         return call
 
@@ -157,15 +167,14 @@ class Softphone:
             self._responses.pop(message.transaction, None)
         return None
 
-    def _invite(self, number: str, shown: str, name: str, headers: sip.Headers, port: int) -> sip.Message:
+    def _invite(self, number: str, sender: str, headers: sip.Headers, body: str) -> sip.Message:
         host, server_port = self.server
-        sender = f'"{name}" ' if name else ""
-        sender += f"<sip:{shown}@{self.at[0]}>;tag={secrets.token_hex(4)}"
+        sender += f";tag={secrets.token_hex(4)}"
         names = (("Via", self.via()), ("From", sender), ("To", f"<sip:{number}@{host}:{server_port}>"))
         terms = (("Call-ID", secrets.token_hex(8)), ("CSeq", "1 INVITE"), ("Contact", self.contact))
         limits = (("Max-Forwards", "70"), ("Content-Type", "application/sdp"))
         line = f"INVITE sip:{number}@{host}:{server_port} SIP/2.0"
-        return sip.Message(line, (*names, *terms, *limits, *headers), sip.offer(self.at[0], port))
+        return sip.Message(line, (*names, *terms, *limits, *headers), body)
 
     def _expect(self, message: sip.Message) -> asyncio.Queue[sip.Message]:
         queue: asyncio.Queue[sip.Message] = asyncio.Queue(20)

@@ -93,6 +93,8 @@ def test_a_number_kept_out_of_queues_is_dropped_where_the_queue_would_begin() ->
         (17, 600, "busy"),
         (17, None, "busy"),
         (21, 603, "declined"),
+        (0, 302, "declined"),
+        (34, 302, "declined"),
         (21, None, "declined"),
         (16, None, "declined"),
         (0, 607, "declined"),
