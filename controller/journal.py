@@ -70,7 +70,10 @@ class Journal:
         self.close()
         assert self._folder is not None  # noqa: S101  # write() returned otherwise
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = (self._folder / f"{at_ms:015d}-{os.getpid()}.jsonl").open("a", encoding="utf-8")
+        path = self._folder / f"{at_ms:015d}-{os.getpid()}.jsonl"
+        # Whole numbers of callers stand in it: for its owner alone, also in a folder that somebody else made.
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._file = os.fdopen(file, "a", encoding="utf-8")
         self._size = 0
         self._prune(at_ms)
 

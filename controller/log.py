@@ -31,6 +31,10 @@ _OWN_TOKEN: Final = re.compile(r"td_[A-Za-z0-9_-]{8,}")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{6,}")
 _URL_PASSWORD: Final = re.compile(r"(://[^/\s:@]*):[^@\s/]+@")
 _IN_QUERY: Final = re.compile(r"(?i)\b((?:caller|callee|number|to|from|dialled)=)((?:%2b|\+)?\d{4,})")
+_IN_TEXT: Final = re.compile(
+    r"(?:(?<![0-9A-Za-z.:])|(?<=%2[Ff])|(?<=%3[Dd]))(?:(?:\+|%2[Bb])?(?:84|00|0)|\+|%2[Bb])[0-9]{8,15}(?![0-9])"
+)
+"""What looks like a phone number in a text somebody else wrote: of an exception, of a path, of Asterisk's answer."""
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\\]")
 _CONTROL: Final = re.compile(_UNSAFE.pattern.replace(r"\\]", "]"))
 _BARE: Final = re.compile(r"[^\s\"=\\]+")
@@ -131,7 +135,8 @@ def _scrubbed(text: str) -> str:
     text = _OWN_TOKEN.sub(HIDDEN, text)
     text = _BEARER.sub(rf"\1 {HIDDEN}", text)
     text = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
-    return _IN_QUERY.sub(lambda found: found[1] + mask(found[2]), text)
+    text = _IN_QUERY.sub(lambda found: found[1] + mask(found[2]), text)
+    return _IN_TEXT.sub(lambda found: mask(found[0]), text)
 
 
 def _json_line(_logger: object, _method: str, event: Event) -> str:

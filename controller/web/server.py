@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from controller.errors import SettingsError
 from controller.settings import Bind
@@ -21,6 +23,8 @@ DRAIN_S: Final = 3
 UNREAD_LIMIT_MS: Final = 15_000
 """How long the kernel keeps bytes for a peer that takes none before it gives the connection up."""
 HEADER_BYTES_MAX: Final = 16 << 10
+HEAD_LIMIT_S: Final = 10.0
+"""How long the head of a request may take; uvicorn itself waits for ever, and a place is one of `CONNECTIONS_MAX`."""
 
 
 def listen(bind: Bind) -> socket.socket:
@@ -50,6 +54,37 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Connection(H11Protocol):
+    """uvicorn's connection with an end to waiting: whoever trickles a head, or sends nothing, is shown the door."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._begin()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._end()
+        elif self._head is None:
+            self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def _begin(self) -> None:
+        self._head = self.loop.call_later(HEAD_LIMIT_S, self.transport.abort)
+
+    def _end(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+
 async def serve(app: FastAPI, listener: socket.socket) -> None:
     """Answer requests until cancelled; then let those under way end, at most `DRAIN_S`."""
     config = uvicorn.Config(
@@ -59,7 +94,7 @@ async def serve(app: FastAPI, listener: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,
         lifespan="off",
-        http="h11",
+        http=_Connection,
         ws="none",
         backlog=BACKLOG,
         limit_concurrency=CONNECTIONS_MAX,

@@ -24,6 +24,17 @@ def test_stories_come_back_for_the_calls_asked_for(tmp_path: Path) -> None:
     assert Journal(tmp_path).stories(["1.1"]) == {"1.1": [line(1), line(3)]}
 
 
+def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whole numbers of callers stand in it, also where somebody else made the folder for everybody to read."""
+    tmp_path.chmod(0o755)
+    for folder in (tmp_path, tmp_path / "ours"):
+        book = Journal(folder)
+        book.write([line(1)])
+        book.close()
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.glob("*.jsonl")] == [0o600]
+    assert (tmp_path / "ours").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_torn_line_is_left_out(tmp_path: Path) -> None:
     book = Journal(tmp_path)
     book.write([line(1)])

@@ -12,7 +12,7 @@ from tests.wire.agi_peer import Asterisk, header
 
 SESSIONS = 40
 PEERS = 60
-ROUND_EVERY = 400
+ROUND_EVERY = 100
 """Every so many batches the real server is asked, which takes as long as its limit."""
 CLOSE_WITHIN_S = HEADER_S + 0.25
 """The limit, and what two busy cores may take to see that it has passed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import sqlite3
@@ -358,6 +359,33 @@ async def test_the_real_server_answers_over_a_socket(house):
             serving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asyncio.wait_for(serving, 5)
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost: loc"])
+async def test_a_head_that_never_comes_to_its_end_costs_a_place_for_a_while_only(house, monkeypatch, begun):
+    from controller.web import server
+
+    monkeypatch.setattr(server, "HEAD_LIMIT_S", 0.2)
+    listener = server.listen(Bind("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve(house.app, listener))
+    whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    # The first connection never says anything whole, the second falls silent after a good request.
+    for first in (b"", whole) if begun else (b"",):
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        if first:
+            writer.write(first)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            await reader.readuntil(b"}")
+        writer.write(begun)
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(serving, 5)
 
 
 async def test_a_port_that_is_taken_is_one_line():

@@ -164,6 +164,30 @@ def test_numbers_deep_inside_and_in_addresses_are_shortened_too() -> None:
     assert "hotline=x" in line
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no answer to PJSIP/0912345678@viettel-1",
+        "POST /ari/channels/create?endpoint=PJSIP%2F0912345678%40viettel",
+        "GET x%3d%2B84912345678 was refused",
+        "CallArrived(caller='+84912345678', to='0084912345678')",
+        "/api/v1/calls/84912345678",
+    ],
+)
+def test_a_number_in_somebody_elses_words_keeps_its_last_three_digits(form: str, text: str) -> None:
+    for line in (line_of(form, why=text), line_of(form, path=text), lines_of(form, lambda x: x.info(text))[0]):
+        assert "12345" not in line
+        assert "***678" in line
+
+
+@pytest.mark.parametrize(
+    "text", ["call 1795369149.0.a1", "PJSIP/an-0000001c", "2026-11-22T20:13:01.123456789Z", "id 0.1"]
+)
+def test_names_of_calls_and_times_are_left_alone(text: str) -> None:
+    assert json.loads(line_of("json", why=text))["why"] == text
+
+
 def test_a_traceback_is_one_line_without_secrets() -> None:
     def fail(logger: Any) -> None:
         try:
