@@ -4,6 +4,9 @@ Every webhook has a lane of its own, in order: `raised` arrives before `cleared`
 nobody else. All lanes together hold `QUEUE_MAX` notices; then the oldest one goes and is counted. The same notice may
 arrive twice (an answer of the receiver got lost): `X-Tongdai-Delivery` is the same both times.
 
+A name is resolved for each connection, and what `core.addresses` keeps out is left out of the answer: a name may lead
+elsewhere today than when the setup was checked.
+
 With a secret, `X-Tongdai-Signature` is `sha256=` and the hexadecimal HMAC-SHA256 (RFC 2104) of the body.
 """
 
@@ -13,6 +16,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import socket
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +24,9 @@ from typing import Final
 
 import aiohttp
 import structlog
+from aiohttp.abc import ResolveResult
 
+from controller.core.addresses import may_be_posted_to
 from controller.core.model import Alert
 from controller.core.setup import Setup, Webhook
 
@@ -48,6 +54,19 @@ class Notice:
         if self.webhook.secret:
             digest = hmac.new(self.webhook.secret.encode(), self.body, hashlib.sha256).hexdigest()
             found["X-Tongdai-Signature"] = f"sha256={digest}"
+        return found
+
+
+class Resolver(aiohttp.ThreadedResolver):
+    """The system's resolver without addresses that no receiver of alerts can have."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Every address that may be posted to; OSError when there is none."""
+        found = [row for row in await super().resolve(host, port, family) if may_be_posted_to(row["host"])]
+        if not found:
+            raise OSError(f"{host} leads to no address of a receiver")
         return found
 
 
@@ -154,7 +173,10 @@ class WebhookBell:
         """Send once; returns what went wrong, empty when the receiver said 2xx. A redirect is not followed."""
         if self._session is None:
             limit = aiohttp.ClientTimeout(total=POST_LIMIT_S)
-            self._session = aiohttp.ClientSession(timeout=limit, cookie_jar=aiohttp.DummyCookieJar())
+            connector = aiohttp.TCPConnector(resolver=Resolver(), use_dns_cache=False)
+            self._session = aiohttp.ClientSession(
+                timeout=limit, cookie_jar=aiohttp.DummyCookieJar(), connector=connector
+            )
         try:
             async with self._session.post(
                 notice.webhook.url, data=notice.body, headers=notice.headers(), allow_redirects=False

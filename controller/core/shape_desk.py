@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime
 from urllib.parse import urlsplit
 
+from controller.core.addresses import may_be_posted_to
 from controller.core.alphabets import CONTACT, EXTENSION, FILE, NAME, SECRET, WORD
 from controller.core.numbers import normalise
 from controller.core.setup import (
@@ -225,6 +226,11 @@ def read_webhook(table: Table) -> Webhook:
     if url and not good:
         table.wrong("url", f"{shown(url)} is no http or https address")
     host = urlsplit(url).hostname or "" if good else ""
+    if good and "@" in urlsplit(url).netloc:
+        # Not repeated: what stands before the @ is mostly a password.
+        table.wrong("url", "may not carry a user or a password; notices are signed with `secret`")
+    elif not may_be_posted_to(host):
+        table.wrong("url", f"{host} is no address of a receiver")
     named = NAME.pattern.fullmatch(host) is not None
     return Webhook(
         name=table.text("name", NAME, default=host if named else "", needed=good and not named),

@@ -147,6 +147,23 @@ SECRET = "printable ASCII without spaces, quotes, ; \\ < > [ ] and ` (at most 12
         ("webhook.0.url", "http://a b/", "webhook[0].url: 'http://a b/' is no http or https address"),
         ("webhook.0.url", "http://h:99999/", "webhook[0].url: 'http://h:99999/' is no http or https address"),
         ("webhook.0.url", "http://[::1/", "webhook[0].url: 'http://[::1/' is no http or https address"),
+        (
+            "webhook.0.url",
+            "http://169.254.169.254/latest",
+            "webhook[0].url: 169.254.169.254 is no address of a receiver",
+        ),
+        ("webhook.0.url", "http://[fe80::1]/", "webhook[0].url: fe80::1 is no address of a receiver"),
+        (
+            "webhook.0.url",
+            "http://[::ffff:169.254.1.1]/",
+            "webhook[0].url: ::ffff:169.254.1.1 is no address of a receiver",
+        ),
+        ("webhook.0.url", "http://0.0.0.0:8080/", "webhook[0].url: 0.0.0.0 is no address of a receiver"),
+        (
+            "webhook.0.url",
+            "http://an:hunter2@127.0.0.1/",
+            "webhook[0].url: may not carry a user or a password; notices are signed with `secret`",
+        ),
         ("webhook.0.url", DROP, "webhook[0].url: is missing"),
         ("webhook.0", {"url": "http://[::1]:8000/"}, "webhook[0].name: is missing"),
         ("webhook.0.kinds", ["Talk Time"], "webhook[0].kinds[0]: 'Talk Time' is not allowed here: small letters and _"),

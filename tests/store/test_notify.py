@@ -241,3 +241,27 @@ async def test_closing_waits_for_no_silent_receiver(receiver: Receiver) -> None:
     began = time.monotonic()
     await bell.close()
     assert time.monotonic() - began < notify.DRAIN_S + 0.3
+
+
+async def test_a_name_that_leads_to_no_receiver_is_not_followed(
+    bell: WebhookBell, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name may be pointed elsewhere after the setup was checked; the good ones of its addresses still serve."""
+    port = int(receiver.url.rpartition(":")[2].partition("/")[0])
+    leads_to: dict[str, list[str]] = {"evil.example": ["169.254.169.254"], "both.example": ["169.254.1.1", "127.0.0.1"]}
+
+    async def resolved(_self: object, host: str, port: int = 0, family: int = 0) -> list[dict[str, object]]:
+        return [
+            {"hostname": host, "host": one, "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}
+            for one in leads_to[host]
+        ]
+
+    monkeypatch.setattr("aiohttp.ThreadedResolver.resolve", resolved)
+    monkeypatch.setattr(notify, "TRIES_MAX", 1)
+    hooks = tuple(Webhook(name, f"http://{name}:{port}/hook") for name in leads_to)
+    bell.ring(ALERT, "raised", Setup(webhooks=hooks))
+    async with asyncio.timeout(5):
+        while bell.delivered + bell.failed < 2:
+            await asyncio.sleep(0.01)
+    assert (bell.delivered, bell.failed) == (1, 1)
+    assert [headers["Host"] for headers in receiver.headers] == [f"both.example:{port}"]
