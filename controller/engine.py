@@ -31,6 +31,7 @@ from controller.feed import Feed
 from controller.journal import Journal
 from controller.owed import CommitMeter, Owed
 from controller.ports import Clock, Deed, Ledger, Line, Said, Turn
+from controller.watch import Watch
 
 BATCH_MAX = 256
 HELD_MAX = 50_000
@@ -95,6 +96,7 @@ class Engine:
         journal: Journal,
         last_seq: int = 0,
         meter: Meter | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.world = world
         self.feed = Feed(last_seq)
@@ -104,6 +106,7 @@ class Engine:
         self._release = release
         self._journal = journal
         self._meter = meter or NoMeter()
+        self._watch = watch or Watch()
         self._inbox: deque[_Item] = deque()
         self._held: deque[Event] | None = deque()
         self._held_lost = False
@@ -227,6 +230,7 @@ class Engine:
         if done.broken:
             self._meter.odd(done.broken)
             self._log.error("a step broke and was undone", cause=done.cause, why=done.broken)
+        self._watch.after(self.world, done)
         self._tell_story(item.event, done, now_ms, batch)
         if item.answer is not None:
             batch.answers.append((item.answer, done.answer))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -45,6 +46,7 @@ from controller.store.numbers import Numbers
 from controller.store.retention import prune_facts, prune_stories
 from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
+from controller.watch import Watch
 from controller.web.app import create_app
 from controller.web.deps import Deps
 from controller.web.latest import Latest
@@ -123,7 +125,8 @@ class House:
             ring=lambda command: _ring(bell, later[0], command),
             count=metrics.command,
         )
-        engine = Engine(world, ledger, clock, effects.release, journal, loaded.last_seq, metrics.meter)
+        watch = Watch(metrics.meter.breach, always=os.environ.get("CHECK") == "1")
+        engine = Engine(world, ledger, clock, effects.release, journal, loaded.last_seq, metrics.meter, watch)
         later.append(engine)
         dialogues = Dialogues(engine, lambda: engine.world.setup, numbers.look_up)
         effects.dial_path = dialogues

@@ -121,6 +121,9 @@ class EngineMeter:
             "tongdai_step_seconds", "Time the core took for one event.", buckets=SECONDS_FAST, registry=registry
         )
         self._broken = Counter("tongdai_broken_steps", "Steps that broke and changed nothing.", registry=registry)
+        self._breaches = Counter(
+            "tongdai_invariant_breaches", "Invariants found not to hold.", ["invariant"], registry=registry
+        )
         self._commits = Histogram(
             "tongdai_ledger_commit_seconds",
             "Time of one commit, retries not included.",
@@ -145,6 +148,10 @@ class EngineMeter:
     def odd(self, why: str) -> None:  # noqa: ARG002 - the reason is for the log, not for a label
         """A step broke."""
         self._broken.inc()
+
+    def breach(self, number: str) -> None:
+        """Something that must hold does not; `number` is that of docs/invariants.md."""
+        self._breaches.labels(number).inc()
 
 
 class FactMeter:

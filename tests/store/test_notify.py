@@ -260,8 +260,6 @@ async def test_a_name_that_leads_to_no_receiver_is_not_followed(
     monkeypatch.setattr(notify, "TRIES_MAX", 1)
     hooks = tuple(Webhook(name, f"http://{name}:{port}/hook") for name in leads_to)
     bell.ring(ALERT, "raised", Setup(webhooks=hooks))
-    async with asyncio.timeout(5):
-        while bell.delivered + bell.failed < 2:
-            await asyncio.sleep(0.01)
+    await _until(lambda: bell.delivered + bell.failed == 2)
     assert (bell.delivered, bell.failed) == (1, 1)
     assert [headers["Host"] for headers in receiver.headers] == [f"both.example:{port}"]
