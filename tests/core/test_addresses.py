@@ -9,7 +9,9 @@ from controller.core.addresses import may_be_posted_to
 pytestmark = pytest.mark.pure
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "10.1.2.3", "192.0.2.7", "2001:db8::7", "alerts.example", "", "1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "::1", "10.1.2.3", "192.0.2.7", "2001:db8::7", "alerts.example", "", "1"]
+)
 def test_receivers(host: str) -> None:
     assert may_be_posted_to(host)
 
