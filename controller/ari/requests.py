@@ -21,6 +21,9 @@ from controller.core.text import NUMBER, clean_name, clean_number
 APP_ARGS: Final = "leg"
 """How our own channels introduce themselves in `StasisStart`; callers say `inbound`."""
 
+CALL_LIMIT_S: Final = 14_400
+"""How long a caller's channel lives at most once we have taken it: the net under a controller that hangs."""
+
 ENTER_LIMIT_S: Final = 1.0
 FINISH_LIMIT_S: Final = 1.0
 SILENCE_ENDS_S: Final = 10
@@ -82,7 +85,9 @@ def undo(command: do.Command) -> Plan:
 
 
 def _answer(c: do.Answer, _app: str) -> Plan:
-    return (Ask("channels.answer", {"channelId": an_id(c.call)}),)
+    """Take the call over first: until then the dialplan lets it wait for us some seconds only (docs/dialplan.md)."""
+    taken = {"channelId": an_id(c.call), "variable": "TIMEOUT(absolute)", "value": str(CALL_LIMIT_S)}
+    return (Ask("channels.setChannelVar", taken), Ask("channels.answer", {"channelId": c.call}))
 
 
 def _play(c: do.Play, _app: str) -> Plan:
@@ -224,6 +229,7 @@ OPERATIONS: Final = {
         *("maxDurationSeconds", "maxSilenceSeconds", "beep", "terminateOn"),
     ),
     "channels.snoopChannelWithId": ("channelId", "snoopId", "spy", "app", "appArgs"),
+    "channels.setChannelVar": ("channelId", "variable", "value"),
     "channels.startMoh": ("channelId", "mohClass"),
     "channels.stopMoh": ("channelId",),
     "endpoints.listByTech": ("tech",),

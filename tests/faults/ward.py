@@ -150,17 +150,16 @@ class Ward(Floor):
         assert self.lab.process is not None
         os.kill(self.lab.process.pid, signal.SIGCONT)
 
-    # -- channels that are only there ---------------------------------------------------------------------------------
-
-    async def bystanders(self, count: int) -> list[str]:
-        """Channels in Asterisk that are none of ours: what a snapshot has to look through. Two for each Local pair."""
-        made = []
-        for _ in range((count + 1) // 2):
-            query = {"endpoint": "Local/s@tongdai-caller/n", "context": "default", "extension": "s", "timeout": "600"}
-            made.append(str((await self.api.ari("channels", "POST", **query))["id"]))
-        return made
-
     # -- calls ---------------------------------------------------------------------------------------------------------
+
+    def mute_callers(self, hotline: str, count: int, prefix: str = "0284") -> dict[str, SipCall]:
+        """Many callers from one switch who say nothing: channels without the work of their sound."""
+        switch, calls = self.customer(), {}
+        for n in range(count):
+            number = f"{prefix}{n:06d}"
+            calls[number] = switch.dial(hotline, shown=number)
+            calls[number].media.start = _say_nothing  # type: ignore[method-assign]  # a phone with its microphone off
+        return calls
 
     async def talks(self, calls: dict[str, SipCall]) -> None:
         """Wait until each of these calls hears somebody."""
@@ -189,3 +188,7 @@ class Ward(Floor):
         await call.hangup()
         assert (await self.ended(shown))["result"] == "answered"
         return row
+
+
+def _say_nothing(_peer: tuple[str, int], _event_payload: int) -> None:
+    """Send no sound."""

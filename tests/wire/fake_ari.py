@@ -36,6 +36,7 @@ PATHS = {
     "channels.playWithId": "POST /channels/{channelId}/play/{playbackId}",
     "channels.record": "POST /channels/{channelId}/record",
     "channels.snoopChannelWithId": "POST /channels/{channelId}/snoop/{snoopId}",
+    "channels.setChannelVar": "POST /channels/{channelId}/variable",
     "channels.startMoh": "POST /channels/{channelId}/moh",
     "channels.stopMoh": "DELETE /channels/{channelId}/moh",
     "endpoints.listByTech": "GET /endpoints/{tech}",
