@@ -86,7 +86,7 @@ def undo(command: do.Command) -> Plan:
 
 def _answer(c: do.Answer, _app: str) -> Plan:
     """Take the call over first: until then the dialplan lets it wait for us some seconds only (docs/dialplan.md)."""
-    taken = {"channelId": an_id(c.call), "variable": "TIMEOUT(absolute)", "value": str(CALL_LIMIT_S)}
+    taken: dict[str, object] = {"channelId": an_id(c.call), "variable": "TIMEOUT(absolute)", "value": str(CALL_LIMIT_S)}
     return (Ask("channels.setChannelVar", taken), Ask("channels.answer", {"channelId": c.call}))
 
 

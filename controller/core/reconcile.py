@@ -86,9 +86,12 @@ def _mend_call(turn: Turn, call: Call, sight: _Sight) -> None:
         sight.ended += 1
         _over(turn, call, sight)
         return
+    if sight.resuming and _unanswered(call, channel):
+        # The word to answer was lost with the last life; unanswered, the dialplan soon takes the call for abandoned.
+        turn.do(commands.Answer(call.id, turn.cause))
     match call.phase:
         case Phase.WAITING:
-            _mend_waiting(turn, call, channel, sight)
+            _mend_waiting(turn, call, sight)
         case Phase.TALKING if (call.answered_at_ms or 0) < sight.before_ms:
             _mend_talk(turn, call, sight)
         case Phase.FORWARDING:
@@ -104,6 +107,12 @@ def _mend_call(turn: Turn, call: Call, sight: _Sight) -> None:
             turn.change_call(call.id, prompt_until_ms=until_ms)
 
 
+def _unanswered(call: Call, channel: ChannelSeen) -> bool:
+    """Whether a caller whom we meant to pick up was not."""
+    meant = call.direction == "inbound" and call.channel_up and call.phase is not Phase.ENDING
+    return meant and channel.state.lower() != "up"
+
+
 def _over(turn: Turn, call: Call, sight: _Sight) -> None:
     if call.direction == "inbound":
         ending.gone(turn, call, "pbx_lost" if sight.restarted else "caller")
@@ -113,10 +122,8 @@ def _over(turn: Turn, call: Call, sight: _Sight) -> None:
         outbound.gone(turn, call)
 
 
-def _mend_waiting(turn: Turn, call: Call, channel: ChannelSeen, sight: _Sight) -> None:
+def _mend_waiting(turn: Turn, call: Call, sight: _Sight) -> None:
     if sight.resuming:
-        if channel.state.lower() != "up":
-            turn.do(commands.Answer(call.id, turn.cause))
         queue = turn.setup.queue.get(call.queue)
         turn.do(commands.StartMusic(call.id, turn.cause, queue.music if queue else "default"))
     for offer in call.offers:

@@ -230,6 +230,13 @@ def test_waiting_callers_keep_place_and_time_and_hear_music_again() -> None:
     book.only(a(Answer, call="1.1"), a(StartMusic, call="1.1"), a(StartMusic, call="1.2"), a(StartMusic, call="1.3"))
 
 
+def test_a_caller_who_was_to_be_picked_up_when_we_died_is_picked_up() -> None:
+    """In a forward as in a queue: unanswered, the dialplan takes the call for abandoned after ten seconds."""
+    book = forwarding().restarted().when(snapshot(caller_seen(state="ring"), leg_seen("1.1.p1", "", "ring")))
+    book.then(a(Answer, call="1.1"))
+    forwarding().restarted().when(snapshot(caller_seen(), leg_seen("1.1.p1", "", "ring"))).then(never(Answer))
+
+
 def test_a_talk_survives_a_restart() -> None:
     book = talking().restarted()
     book.when(snapshot(caller_seen(), leg_seen("1.1.a1", "an"), bridges=BRIDGE, phones=("an", "binh"))).only()

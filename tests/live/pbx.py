@@ -163,7 +163,7 @@ class Pbx:
 
 
 class Stasis:
-    """The controller's place in Asterisk: an application that looks and does nothing."""
+    """The controller's place in Asterisk: an application that takes calls, so that they may stay, and does no more."""
 
     def __init__(self, pbx: Pbx) -> None:
         self._pbx = pbx
@@ -184,7 +184,10 @@ class Stasis:
         async for message in self._socket:
             event = message.json()
             if event["type"] == "StasisStart":
-                self.starts.put_nowait(event)
+                taken = {"variable": "TIMEOUT(absolute)", "value": "14400"}
+                url = f"{self._pbx.places.ari_url}/ari/channels/{event['channel']['id']}/variable"
+                async with self._http.post(url, params=taken):
+                    self.starts.put_nowait(event)
 
     async def start(self) -> dict[str, Any]:
         """The next call that enters."""

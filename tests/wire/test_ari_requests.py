@@ -26,6 +26,13 @@ def asked(command: do.Command) -> list[tuple[str, dict[str, object]]]:
     return [(ask.operation, ask.parameters) for ask in plan(command, "tongdai")]
 
 
+def test_a_call_is_taken_over_before_it_is_answered():
+    """The dialplan lets it wait for us ten seconds; asked later, a playback could hold the request back."""
+    (first, limit), (second, _) = asked(do.Answer(CALL, "x"))
+    assert (first, second) == ("channels.setChannelVar", "channels.answer")
+    assert limit == {"channelId": CALL, "variable": "TIMEOUT(absolute)", "value": "14400"}
+
+
 def test_every_command_for_the_telephone_has_a_plan():
     for command in COMMANDS:
         assert plan(command, "tongdai")
