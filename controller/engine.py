@@ -6,6 +6,10 @@ Events wait in the inbox; the writer takes what is there, lets the core decide o
 transaction, publishes the facts, answers whoever asked, and only then releases the commands. When the books do not
 answer in time (`controller/owed.py`) the engine is degraded: it routes from memory and catches up. There are no
 timers: the writer sleeps until the next event or the nearest deadline of the world.
+
+A turn that nobody waits for (no command, no answer) may be written and published together with the next one, at most
+`LINGER_S` later: half of the commits of a call. A crash in between forgets it whole, as if it had come a moment later,
+and what Asterisk has then tells it again.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ HELD_MAX = 50_000
 CLOCK_STEP_MS = 1_000
 BROKEN_PAUSE_S = 1.0
 STORY_MAX = 2_000
+LINGER_S = 0.02
 
 
 class Meter(CommitMeter, Protocol):
@@ -75,13 +80,17 @@ class _Item:
 
 @dataclass(slots=True)
 class _Batch:
-    """What one round of steps left to be written, said, answered and done."""
+    """What one round of steps, or a few of them, left to be written, said, answered and done."""
 
-    turns: list[Turn] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     answers: list[tuple[asyncio.Future[Answer], Answer]] = field(default_factory=list)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody inside or outside can go on only when this is written."""
+        return bool(self.commands or self.answers)
 
 
 class Engine:
@@ -116,6 +125,9 @@ class Engine:
         self._life = secrets.token_hex(8)
         self._deeds = 0
         self._books = Owed(ledger, self._meter, self._wake.set, self._books_late)
+        self._batch = _Batch()
+        self._linger: asyncio.TimerHandle | None = None
+        self._lingered = False
         self._offset_ms = clock.now_ms() - _monotonic_ms()
         self._stories = {call: list(lines) for call, lines in journal.stories(world.calls).items()}
 
@@ -201,19 +213,34 @@ class Engine:
                 raise self._books.lead_lost
             while self._inbox or self._is_due():
                 await self._turn()
+            if self._books.wanted or self._lingered:
+                await self._settle()
             self._set_timer()
 
     async def _turn(self) -> None:
         now_ms = self._clock.now_ms()
-        batch = _Batch()
-        self._watch_clock(now_ms, batch)
-        if not self._inbox and self._step(_Item(Ticked()), now_ms, batch).broken:
+        self._watch_clock(now_ms, self._batch)
+        if not self._inbox and self._step(_Item(Ticked()), now_ms, self._batch).broken:
             await asyncio.sleep(BROKEN_PAUSE_S)
         for _ in range(min(len(self._inbox), BATCH_MAX)):
-            self._step(self._inbox.popleft(), now_ms, batch)
+            self._step(self._inbox.popleft(), now_ms, self._batch)
+        if self._batch.is_waited_for or self._books.wanted or self.degraded or self._lingered:
+            await self._settle()
+        elif self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._linger_over)
+
+    def _linger_over(self) -> None:
+        self._lingered = True
+        self._wake.set()
+
+    async def _settle(self) -> None:
+        """Write down what was decided, then say it, then let it be done."""
+        batch, self._batch = self._batch, _Batch()
+        if self._linger is not None:
+            self._linger.cancel()
+        self._linger, self._lingered = None, False
         self._journal.write(batch.lines)
-        if batch.turns:
-            await self._books.commit(batch.turns)
+        await self._books.commit()
         for said in batch.said:
             self.feed.publish(said)
         self._release(batch.commands)
@@ -239,7 +266,7 @@ class Engine:
         if done.changes or done.facts or deeds:
             said = tuple(self._number(fact, now_ms) for fact in done.facts)
             batch.said.extend(said)
-            batch.turns.append(Turn(now_ms, done.changes, said, self._told(done), deeds))
+            self._books.owe((Turn(now_ms, done.changes, said, self._told(done), deeds),))
         return done
 
     def _signed(self, deed: Deed) -> Deed:
@@ -270,6 +297,7 @@ class Engine:
 
     async def close(self, limit_s: float) -> None:
         """Write what is still owed, at most so long."""
+        self._journal.write(self._batch.lines)
         await self._books.close(limit_s)
         self._journal.close()
 

@@ -16,6 +16,7 @@ from controller.ports import Line
 
 FILE_MAX_BYTES = 8 * 1024 * 1024
 DAY_MS = 86_400_000
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Journal:
@@ -88,8 +89,7 @@ class Journal:
 
 
 def _dump(line: Line) -> str:
-    row = [line.at_ms, line.call, line.kind, line.name, line.cause, line.body]
-    return json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n"
+    return _ENCODE([line.at_ms, line.call, line.kind, line.name, line.cause, line.body]) + "\n"
 
 
 def read(path: Path) -> Iterator[Line]:

@@ -131,10 +131,14 @@ class EngineMeter:
             registry=registry,
         )
         self._turns = Counter("tongdai_ledger_turns", "Turns written to the ledger.", registry=registry)
+        self._of_event: dict[str, Counter] = {}
 
     def step(self, event: str, seconds: float) -> None:
         """One step took so long."""
-        self._events.labels(event).inc()
+        counted = self._of_event.get(event)
+        if counted is None:
+            counted = self._of_event[event] = self._events.labels(event)
+        counted.inc()
         self._steps.observe(seconds)
 
     def commit(self, seconds: float, turns: int) -> None:
@@ -263,12 +267,16 @@ class Metrics:
             "tongdai_ari_ping_seconds", "Round trip of the last ping to Asterisk.", registry=self.registry
         )
         self._ping.set(math.nan)
+        self._of_command: dict[tuple[str, str], Counter] = {}
         self._following: asyncio.Task[None] | None = None
         ProcessCollector(registry=self.registry)
 
     def command(self, name: str, outcome: str) -> None:
         """A command ended: done, failed or fenced."""
-        self._commands.labels(name, outcome).inc()
+        counted = self._of_command.get((name, outcome))
+        if counted is None:
+            counted = self._of_command[name, outcome] = self._commands.labels(name, outcome)
+        counted.inc()
 
     def ping(self, seconds: float) -> None:
         """Asterisk answered a ping of the event stream after so long; not a number until it did."""

@@ -35,8 +35,8 @@ class CommitMeter(Protocol):
 class Owed:
     """What the ledger has not confirmed yet.
 
-    `wake` is called when the lead was lost while nobody waited for a commit, `late` when the books fall behind and
-    when they have caught up.
+    `wake` is called when the lead was lost while nobody waited for a commit and when somebody waits for what is owed,
+    `late` when the books fall behind and when they have caught up.
     """
 
     def __init__(
@@ -56,13 +56,18 @@ class Owed:
     def __len__(self) -> int:
         return len(self._turns)
 
-    async def commit(self, turns: Sequence[Turn]) -> None:
-        """Return when the turns are on the books, or at once while the books are late; LeadLostError when fenced."""
+    def owe(self, turns: Sequence[Turn]) -> None:
+        """Take turns that are to be written with the next commit."""
         for turn in turns:
             if len(self._turns) >= OWED_MAX:
                 self._turns.popleft()
                 self.lost += 1
             self._turns.append(turn)
+
+    async def commit(self) -> None:
+        """Return when all is on the books, or at once while the books are late; LeadLostError when fenced."""
+        if not self._turns:
+            return
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
         if self.degraded and self.lead_lost is None:
@@ -77,10 +82,16 @@ class Owed:
 
     async def written(self) -> None:
         """Return at a moment when the world shows nothing that is not on the books; at once while they are late."""
-        if self._writing is not None and not self.degraded:
+        if (self._turns or self._writing is not None) and not self.degraded:
             seen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._readers.append(seen)
+            self._wake()
             await seen
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for `written`."""
+        return bool(self._readers)
 
     async def let_read(self) -> None:
         """Let those who wait for `written` look at the world, before the next step changes it."""
@@ -99,6 +110,8 @@ class Owed:
 
     async def close(self, limit_s: float) -> None:
         """Write what is still owed, at most so long."""
+        if self._turns and self._writing is None and self.lead_lost is None:
+            self._writing = asyncio.create_task(self._write())
         if self._writing is not None:
             await asyncio.wait({self._writing}, timeout=limit_s)
 

@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")
+_AS_IT_IS: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 class Operation:
@@ -60,7 +61,7 @@ class Operation:
 def as_text(value: object) -> str:
     """A value as it stands in a URL: truth as a word, a list with commas between its members, the rest quoted."""
     if isinstance(value, str):
-        return quote(value, safe="")
+        return value if _AS_IT_IS.fullmatch(value) else quote(value, safe="")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):

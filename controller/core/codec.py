@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from functools import cache
+from operator import attrgetter
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from controller.core import commands, events, facts, model
@@ -32,9 +33,12 @@ _CLASSES = _members(events.Event, commands.Command, facts.Fact, model.Entity)
 
 def encode(value: object) -> JSON:
     """Turn a dataclass of the core into a JSON object with its class name under `type`."""
-    out: JSON = {"type": type(value).__name__}
-    for name in _fields_of(value):
-        out[name] = _plain(getattr(value, name))
+    cls: Any = type(value)
+    name, names, read, nested = _writer(cls)
+    out: JSON = {"type": name}
+    out.update(zip(names, read(value), strict=True))
+    for inner in nested:
+        out[inner] = _plain(out[inner])
     return out
 
 
@@ -64,6 +68,22 @@ def loads(text: str) -> Any:
 def _fields_of(value: Any) -> tuple[str, ...]:
     cls: Any = type(value)
     return _names(cls)
+
+
+@cache
+def _writer(cls: Any) -> tuple[str, tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[str, ...]]:
+    """How a class is written: its name, its fields, one call that reads them all, and those that are not plain."""
+    names, hints = _names(cls), get_type_hints(cls)
+    nested = tuple(name for name in names if not _is_plain(hints[name]))
+    if len(names) > 1:
+        return cls.__name__, names, attrgetter(*names), nested
+    return cls.__name__, names, lambda value: tuple(getattr(value, name) for name in names), nested
+
+
+def _is_plain(hint: Any) -> bool:
+    if get_origin(hint) in (Union, types.UnionType):
+        return all(arg in _PLAIN for arg in get_args(hint))
+    return hint in _PLAIN
 
 
 @cache

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.core import hours
+from controller.core.evolve import evolve
 from controller.core.model import QueueDay
 from controller.core.turn import Turn
 from controller.core.world import World
@@ -37,4 +36,4 @@ def count(turn: Turn, queue: str, **more: int) -> None:
     row = turn.world.queue_days.get(queue)
     if row is None or row.day != day:
         row = QueueDay(queue, day)
-    turn.put(replace(row, **{name: getattr(row, name) + plus for name, plus in more.items()}))
+    turn.put(evolve(row, **{name: getattr(row, name) + plus for name, plus in more.items()}))

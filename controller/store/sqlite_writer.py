@@ -12,16 +12,23 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Final
 from urllib.parse import quote
 
 from controller.errors import LeadLostError, LedgerError
 from controller.ports import Turn
 from controller.store.db import LOCK_WAIT_MS, PRAGMAS, Database, reason_of
-from controller.store.statements import SQLITE, compiled
+from controller.store.statements import INSERTS, SQLITE, compiled, several
 from controller.store.turns import Batch, batch_of, scrubbed
 
+ROWS_MAX: Final = 16
+"""So many rows go in one statement. Each statement gives up the interpreter lock and must get it back, which on a busy
+process takes longer than the statement; beyond this number the work itself is what counts."""
+
+STATEMENTS_KEPT: Final = 256
 Job = tuple[asyncio.Future[None], Sequence[Turn]]
 
 
@@ -89,10 +96,12 @@ class SqliteWriter:
         try:
             self._lead(connection)
             for name, rows in batch.items():
-                if len(rows) == 1:
-                    connection.execute(self._sql[name], rows[0])
-                else:
+                if len(rows) > 1 and name in INSERTS and len(rows) <= ROWS_MAX:
+                    connection.execute(several(self._sql[name], len(rows)), tuple(chain.from_iterable(rows)))
+                elif len(rows) > 1:
                     connection.executemany(self._sql[name], rows)
+                else:
+                    connection.execute(self._sql[name], rows[0])
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -113,7 +122,12 @@ class SqliteWriter:
     def _open(self) -> sqlite3.Connection:
         uri = f"file:{quote(str(self._path))}?mode=rw"
         connection = sqlite3.connect(
-            uri, uri=True, timeout=LOCK_WAIT_MS / 1000, isolation_level=None, check_same_thread=False
+            uri,
+            uri=True,
+            timeout=LOCK_WAIT_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=STATEMENTS_KEPT,
         )
         for pragma in PRAGMAS:
             connection.execute(pragma)

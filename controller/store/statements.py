@@ -6,6 +6,7 @@ figures). The SQL still comes from `store.tables`: one vocabulary, two spellings
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BindParameter, Select, Table, bindparam, delete, literal_column, select, update
@@ -62,6 +63,17 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "deed": ("at_ms", "who", "action", "subject", "old", "new", "key"),
 }
 """Parameters of each statement, and the order in which one commit says them."""
+
+INSERTS: Final = frozenset({"live_put", "fact", "call", "offer", "offer_end", "alert", "story"})
+"""Statements that may take several rows at once (`several`)."""
+
+
+@cache
+def several(insert: str, rows: int) -> str:
+    """The same insert for so many rows at once, as SQLite takes it; the values of one row follow those of another."""
+    head, values, tail = insert.partition("VALUES (")
+    marks, _, rest = tail.partition(")")
+    return f"{head}VALUES {', '.join([f'({marks})'] * rows)}{rest}" if values else insert
 
 
 def compiled(dialect: Dialect) -> dict[str, str]:

@@ -26,6 +26,7 @@ Batch = dict[str, list[Row]]
 INT64_MAX: Final = 2**63 - 1
 STORY_LEVEL: Final = 6
 """zlib's own default: a story of 4 kB shrinks to a fifth in 60 µs, once a call."""
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 _CALL_ENDED: Final[Callable[[CallEnded], tuple[Any, ...]]] = attrgetter(
     "call", *(column.name for column in calls.columns if column.name != "id")
@@ -78,7 +79,7 @@ def _fact(found: Batch, said: Said) -> None:
 
 def _story(call: str, at_ms: int, lines: Iterable[Line]) -> Row:
     rows = [[line.at_ms, line.kind, line.name, line.cause, line.body] for line in lines]
-    text = "\n".join(json.dumps(row, separators=(",", ":"), default=str) for row in rows).encode()
+    text = "\n".join(map(_ENCODE, rows)).encode()
     part = hashlib.blake2b(text, digest_size=12).hexdigest()
     return call, part, at_ms, zlib.compress(text, STORY_LEVEL)
 
