@@ -10,8 +10,19 @@ from pathlib import Path
 import pytest
 
 from controller.clock import SystemClock
-from controller.core.commands import Command, RingAgent
-from controller.core.events import AgentStatusAsked, CallArrived, EndpointSeen, SetupChanged, SnapshotTaken
+from controller.core.commands import Command, Join, RingAgent
+from controller.core.events import (
+    AgentStatusAsked,
+    CallArrived,
+    CallGone,
+    EndpointSeen,
+    LegAnswered,
+    LegGone,
+    LegRinging,
+    PhoneChanged,
+    SetupChanged,
+    SnapshotTaken,
+)
 from controller.core.setup import AgentSetup, Group, Hotline, Queue, QueueGroup, Setup
 from controller.core.world import World
 from controller.engine import Engine
@@ -36,6 +47,7 @@ class Books:
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
+        self.commits = 0
         self.open = asyncio.Event()
         self.open.set()
         self.broken = False
@@ -51,6 +63,7 @@ class Books:
         if self.broken:
             raise LedgerError("database is locked")
         self.turns.extend(turns)
+        self.commits += 1
 
 
 class Rig:
@@ -103,6 +116,46 @@ async def test_nothing_is_spoken_before_it_is_written_down() -> None:
         await until(lambda: rig.rings)
         written = [said.fact for turn in rig.books.turns for said in turn.facts]
         assert [said.fact for said in rig.engine.feed.since(0)] == written
+
+
+async def test_a_turn_nobody_waits_for_is_written_with_the_next_one_and_not_before_it_is_said() -> None:
+    async with running() as rig:
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await until(lambda: rig.rings)
+        seen, commits = rig.engine.feed.last_seq, rig.books.commits
+        rig.engine.hear(LegRinging("1.1", "1.1.a1"))
+        await until(lambda: rig.engine.world.calls["1.1"].offers[0].ringing)
+        rig.engine.hear(LegAnswered("1.1", "1.1.a1"))
+        await until(lambda: [command for command in rig.released if isinstance(command, Join)])
+        assert rig.books.commits == commits + 1
+        assert len(rig.books.turns[-2:]) == 2
+        assert rig.engine.feed.last_seq > seen
+
+
+async def test_a_turn_nobody_waits_for_is_written_soon_when_nothing_else_happens() -> None:
+    async with running() as rig:
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await until(lambda: rig.rings)
+        written = len(rig.books.turns)
+        rig.engine.hear(CallGone("1.1"))
+        rig.engine.hear(LegGone("1.1", "1.1.a1", 16))
+        await until(lambda: rig.engine.owed == 0 and len(rig.books.turns) == written + 2)
+        assert rig.engine.world.agents["an"].state == "ready"
+
+
+async def test_what_lingers_is_written_when_the_engine_closes() -> None:
+    rig = Rig()
+    task = asyncio.create_task(rig.engine.run())
+    await rig.ready()
+    written = len(rig.books.turns)
+    rig.engine.hear(PhoneChanged("an", reachable=False))
+    await until(lambda: rig.engine.owed)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    await rig.engine.close(1.0)
+    assert len(rig.books.turns) > written
+    assert rig.engine.owed == 0
 
 
 async def test_a_reader_sees_nothing_a_crash_could_take_back() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from controller.core import codec
 from controller.core.facts import CallEnded, OddEvent
 from controller.ports import Line
-from controller.store.statements import NAMES, SQLITE, compiled, postgres_dialect
+from controller.store.statements import INSERTS, NAMES, SQLITE, compiled, postgres_dialect, several
 from controller.store.tables import calls
 from controller.store.turns import batch_of, scrubbed, story_lines
 from tests.store.rows import (
@@ -134,3 +134,12 @@ def test_every_statement_takes_the_parameters_it_promises(dialect: object) -> No
     for name, statement in sql.items():
         marks = statement.count("?") if dialect is SQLITE else statement.count("$")
         assert marks == len(NAMES[name])
+
+
+def test_an_insert_of_several_rows_is_the_same_insert() -> None:
+    sql = compiled(SQLITE)
+    for name in INSERTS:
+        assert several(sql[name], 1) == sql[name]
+        assert several(sql[name], 3).count("?") == 3 * len(NAMES[name])
+        assert several(sql[name], 3).partition("VALUES")[0] == sql[name].partition("VALUES")[0]
+    assert {name for name, text in sql.items() if text.startswith("INSERT")} >= INSERTS
