@@ -1,7 +1,8 @@
-"""Verbs that ask a running daemon: calls, agents, queues, story, pick."""
+"""Verbs that ask a running daemon: calls, agents, queues, story, pick, call."""
 
 from __future__ import annotations
 
+from json import dumps as to_json
 from typing import Annotated, Any
 
 import typer
@@ -112,6 +113,25 @@ def pick(
         _tell_pick(found)
     if not found["allowed"]:
         raise typer.Exit(1)
+
+
+def call(
+    number: Annotated[str, typer.Argument(help="The number to be called.")],
+    agent: Annotated[str, typer.Option("--agent", help="Whose phone rings first.")],
+    hotline: Annotated[str, typer.Option("--hotline", help="A hotline's number or an adaptive name.")] = "",
+    json: AsJson = False,
+    config: Config = None,
+    token: Token = None,
+    lab: Lab = None,
+) -> None:
+    """Ring an agent's phone and, when it is picked up, dial a number. Exit 1 when that cannot be."""
+    client = client_of(config, token, lab)
+    body = to_json({"agent": agent, "to": number, "hotline": hotline}).encode()
+    made = client.send("POST", "/api/v1/outbound", body, {"Content-Type": "application/json"}).json()
+    if json:
+        dump(made)
+    else:
+        say(words("calling", plain(agent), plain(number), plain(made["call"])))
 
 
 def _tell_pick(found: dict[str, Any]) -> None:

@@ -155,6 +155,7 @@ class House:
             apply_setup=self.apply,
             parse_setup=setup_file.parse,
             explain=self.explain,
+            look_up=self.numbers.look_up,
             metrics=self.metrics.registry,
             clock=self.clock,
         )

@@ -48,6 +48,7 @@ _STATES: Final[Mapping[Phase, str]] = {
     Phase.VOICEMAIL: "menu",
     Phase.WAITING: "waiting",
     Phase.FORWARDING: "ringing",
+    Phase.CALLING: "ringing",
     Phase.DIALING: "ringing",
     Phase.TALKING: "talking",
     Phase.CONNECTED: "talking",

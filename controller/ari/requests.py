@@ -40,6 +40,7 @@ _ENDPOINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*")
 _MEDIA: Final = re.compile(r"(?!.*(?:\.\.|//))[\w/][\w ./+@-]*")
 _MUSIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_VIA: Final = re.compile(r"[A-Za-z0-9_.+-]{0,64}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Z]{2})?")
 _NAME_CHARS_MAX: Final = 200
 
@@ -119,6 +120,19 @@ def _ring_agent(c: do.RingAgent, app: str) -> Plan:
     return _ring(c.call, c.leg, f"PJSIP/{an_endpoint(c.endpoint)}", shown, c.timeout_s, app)
 
 
+def _ring_dialler(c: do.RingDialler, _app: str) -> Plan:
+    """A channel on the agent's phone that enters the dial path when it is picked up; the phone shows the number.
+
+    The dialplan filters both variables again before it uses them.
+    """
+    dialled = a_match(NUMBER, c.dialled, "phone number")
+    variables = {"TD_DIALLED": dialled, "TD_VIA": a_match(_VIA, c.via, "hotline")}
+    where = {"context": "tongdai-clicked", "extension": "s", "priority": 1}
+    parameters = {"endpoint": f"PJSIP/{an_endpoint(c.endpoint)}", "channelId": an_id(c.call), **where}
+    parameters |= {"callerId": f"<{dialled}>", "timeout": bounded(c.timeout_s, DIAL_TIMEOUT_MAX_S)}
+    return (Ask("channels.originateWithId", {**parameters, "variables": variables}, _THERE),)
+
+
 def _ring_phone(c: do.RingPhone, app: str) -> Plan:
     number = a_match(NUMBER, c.number, "phone number")
     shown = connected_line(clean_number(c.caller_id), "")
@@ -195,6 +209,7 @@ _PLANNERS: Final[dict[type, Callable[..., Plan]]] = {
     do.StartMusic: _start_music,
     do.StopMusic: _stop_music,
     do.RingAgent: _ring_agent,
+    do.RingDialler: _ring_dialler,
     do.RingPhone: _ring_phone,
     do.Join: _join,
     do.Record: _record,
@@ -223,6 +238,10 @@ OPERATIONS: Final = {
     "channels.hangup": ("channelId", "reason_code"),
     "channels.list": (),
     "channels.originate": ("endpoint", "context", "extension", "priority", "timeout"),
+    "channels.originateWithId": (
+        *("channelId", "endpoint", "context", "extension", "priority"),
+        *("callerId", "timeout", "variables"),
+    ),
     "channels.playWithId": ("channelId", "playbackId", "media", "lang"),
     "channels.record": (
         *("channelId", "name", "format", "ifExists"),

@@ -33,6 +33,7 @@ from controller.ari.shape import (
 from controller.core import ids
 from controller.core.events import (
     CallArrived,
+    CalleeAnswered,
     CallGone,
     DigitPressed,
     Event,
@@ -62,7 +63,6 @@ SOFT_HANGUP: Final = 32
 
 _DIGITS: Final = frozenset("0123456789*#ABCD")
 _RECORDING: Final = re.compile(r"[A-Za-z0-9_./+-]{1,200}")
-_DIAL_STATES: Final = {"RINGING": "ring", "ANSWER": "up"}
 _SIGNS_OF_LIFE: Final = frozenset({"Reachable", "NonQualified", "Unqualified", "Created", "Updated"})
 
 
@@ -214,12 +214,13 @@ def channel_state(ears: Ears, message: Object) -> Heard:
     return (PhoneChannel(endpoint, name, state),)
 
 
-def dial(_ears: Ears, message: Object) -> Heard:
-    """The same about a leg, from another mouth; how a dial failed is said better by `ChannelDestroyed`."""
-    name = an_id(an_object(message.get("peer")).get("id"))
-    ours = ids.parse(name)
-    state = _DIAL_STATES.get(a_text(message.get("dialstatus")), "")
-    return NOTHING if ours is None else _leg_state(ours, name, state)
+def dial(ears: Ears, message: Object) -> Heard:
+    """Who an agent's channel dials has answered. About our own legs other messages say the same, and say it better."""
+    caller = an_object(message.get("caller"))
+    name = an_id(caller.get("id"))
+    if message.get("dialstatus") != "ANSWER" or endpoint_of(caller) not in ears.phones or ids.parse(name) is not None:
+        return NOTHING
+    return (CalleeAnswered(name),) if ids.parse(ids.bridge(name)) is not None else (Odd("channel_id"),)
 
 
 def _leg_state(ours: ids.Name, name: str, state: str) -> Heard:
@@ -322,5 +323,5 @@ READERS: Final[dict[str, Callable[[Ears, Object], Heard]]] = {
 }
 """Every kind of message that means something to us."""
 
-WANTED: Final = tuple(kind for kind in READERS if kind not in {"Dial", "PeerStatusChange"})
-"""What the event filter lets through: what those two say is said by a state change as well."""
+WANTED: Final = tuple(kind for kind in READERS if kind != "PeerStatusChange")
+"""What the event filter lets through: what that one says is said by a state change as well."""

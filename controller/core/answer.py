@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`code` is ok, not_found (no such agent or call), conflict (not now) or invalid (never); `reason` one line."""
+    """`code` is ok, not_found (no such agent or call), conflict (not now), invalid (never) or refused (not permitted).
+
+    `reason` is one line for a person.
+    """
 
     code: str = "ok"
     reason: str = ""

@@ -5,7 +5,8 @@ An inbound call is answered, may hear a menu or an announcement, waits in a queu
     (arrives) -> MENU -> WAITING -> TALKING -> ENDING -> (gone)
                    \-> ANNOUNCING, FORWARDING (to a phone number), VOICEMAIL -/
 
-An outbound call lives in the dialplan; we pick its trunk (DIALING), see it answered (CONNECTED) and see it end.
+An outbound call lives in the dialplan; we may ring the agent's phone first (CALLING), pick its trunk (DIALING), see it
+answered (CONNECTED) and see it end.
 WAITING with offers out is what people call ringing. ENDING means: we asked for the hang-up, the channel is not yet
 gone. The caller's channel going away ends a call from any phase at once.
 
@@ -21,8 +22,9 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import agent as agents
-from controller.core import commands, ending, facts, menu, mishap, outbound, queueing, ways
+from controller.core import clicking, commands, ending, facts, menu, mishap, outbound, queueing, ways
 from controller.core.events import (
+    CalleeAnswered,
     CallGone,
     CommandFailed,
     DigitPressed,
@@ -190,6 +192,8 @@ def command_failed(turn: Turn, call: Call, event: CommandFailed) -> None:
             ways.prompt_over(turn, call)
         case "Record" | "RecordOutbound" if event.about == call.recording:
             turn.change_call(call.id, recording="")
+        case "RingDialler" if call.phase is Phase.CALLING:
+            clicking.not_rung(turn, call, event)
         case "Answer" | "RecordMessage":
             ending.hang_up(turn, call, "failed", q850=mishap.FAILED_Q850)
         case "Join" if event.about == call.leg:
@@ -218,22 +222,37 @@ def _row(default: Handler, **cells: Handler) -> dict[Phase, Handler]:
 
 
 MOVES: dict[type, dict[Phase, Handler]] = {
-    CallGone: _row(gone, dialing=outbound_gone, connected=outbound_gone, ending=ending_gone),
+    CallGone: _row(gone, calling=outbound_gone, dialing=outbound_gone, connected=outbound_gone, ending=ending_gone),
     DigitPressed: _row(stale, menu=digit),
     PlaybackEnded: _row(stale, menu=prompt_ended, announcing=prompt_ended, voicemail=prompt_ended),
     MessageRecorded: _row(stale, voicemail=message_recorded),
     LegRinging: _row(stale, waiting=offer_rings),
     LegAnswered: _row(
-        stray, waiting=offer_answered, talking=talk_answered, forwarding=phone_answered, dialing=odd, connected=odd
+        stray,
+        waiting=offer_answered,
+        talking=talk_answered,
+        forwarding=phone_answered,
+        calling=odd,
+        dialing=odd,
+        connected=odd,
     ),
-    LegGone: _row(leg_gone, waiting=offer_gone, talking=far_gone, forwarding=phone_gone, dialing=odd, connected=odd),
+    LegGone: _row(
+        leg_gone, waiting=offer_gone, talking=far_gone, forwarding=phone_gone, calling=odd, dialing=odd, connected=odd
+    ),
     HoldChanged: _row(stale, talking=hold, connected=hold),
+    CalleeAnswered: _row(stale, dialing=clicking.callee_answered),
     HangupAsked: _row(end_asked, ending=stale),
     CommandFailed: _row(command_failed, ending=failed_late),
     OutboundNextAsked: _row(odd, dialing=outbound.next_asked, ending=outbound.next_refused),
-    OutboundEnded: _row(odd, dialing=outbound.ended, connected=outbound.ended, ending=outbound.ended),
+    OutboundEnded: _row(
+        odd, calling=outbound.ended, dialing=outbound.ended, connected=outbound.ended, ending=outbound.ended
+    ),
 }
 """(event, phase) -> what is done. Every cell is named; `tests/core/test_matrix.py` visits them all."""
+
+
+_HARMLESS = (PlaybackEnded, MessageRecorded, LegRinging, DigitPressed, HoldChanged, OutboundEnded, CalleeAnswered)
+"""What may come late about a call that is over."""
 
 
 def handle(turn: Turn, event: Any) -> None:
@@ -252,5 +271,5 @@ def handle(turn: Turn, event: Any) -> None:
         turn.do(commands.HangUp(event.call, turn.cause, event.leg))
     elif isinstance(event, OutboundNextAsked):
         turn.do(commands.ReplyTrunks(event.call, turn.cause, None, "no_trunk", 0))
-    elif not isinstance(event, (PlaybackEnded, MessageRecorded, LegRinging, DigitPressed, HoldChanged, OutboundEnded)):
+    elif not isinstance(event, _HARMLESS):
         turn.say(facts.OddEvent(event.call, type(event).__name__, "no such call"))

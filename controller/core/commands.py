@@ -70,6 +70,21 @@ class RingAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class RingDialler:
+    """Ring an agent's phone with a channel named `call` that dials `dialled` when it is picked up (click to call).
+
+    `via` is the hotline or adaptive number asked for, empty for the agent's own; the phone shows `dialled`.
+    """
+
+    call: str
+    cause: str
+    endpoint: str
+    dialled: str
+    via: str
+    timeout_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class RingPhone:
     """Create leg `leg` to a phone number by a trunk's endpoint, showing `caller_id`, and dial it."""
 
@@ -173,6 +188,7 @@ Command = (
     | StartMusic
     | StopMusic
     | RingAgent
+    | RingDialler
     | RingPhone
     | Join
     | Record

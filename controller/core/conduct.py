@@ -40,6 +40,8 @@ _ALPHABETS = {
     "caller": _NUMBER,
     "number": _NUMBER,
     "caller_id": _NUMBER,
+    "dialled": _NUMBER,
+    "via": re.compile(r"[A-Za-z0-9_.+-]{0,64}"),
     "caller_name": re.compile(r".{0,64}"),
     "name": _FILE,
     "language": re.compile(r"[a-z]{2}"),

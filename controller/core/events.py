@@ -147,6 +147,29 @@ class HangupAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ClickToCallAsked:
+    """Somebody (`by`) asks that an agent's phone be rung, by a channel named `call`, and then connected with a number.
+
+    `via`, `ported` and `ported_source` as in `OutboundAsked`.
+    """
+
+    call: str
+    agent: str
+    dialled: str
+    via: str = ""
+    ported: str = ""
+    ported_source: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CalleeAnswered:
+    """The number that an agent's channel dials was answered."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundAsked:
     """The dial path asks where an agent's call may leave. `call` is the agent's own channel.
 
@@ -304,6 +327,8 @@ Event = (
     | WrapUpEndAsked
     | WrapUpExtendAsked
     | HangupAsked
+    | ClickToCallAsked
+    | CalleeAnswered
     | OutboundAsked
     | OutboundNextAsked
     | OutboundEnded

@@ -15,7 +15,11 @@ from controller.core.model import Agent, AgentPhase, Call, Entity, Phase, key_of
 from controller.core.step import Step
 from controller.core.world import World
 
-_OUTBOUND = {Phase.DIALING: AgentPhase.DIALING, Phase.CONNECTED: AgentPhase.CONNECTED}
+_OUTBOUND = {
+    Phase.CALLING: AgentPhase.DIALING,
+    Phase.DIALING: AgentPhase.DIALING,
+    Phase.CONNECTED: AgentPhase.CONNECTED,
+}
 """What an agent does while their own call is in this phase."""
 _ON_A_TRUNK = (Phase.FORWARDING, Phase.CONNECTED)
 

@@ -13,7 +13,9 @@ from controller.core.setup import Way
 
 
 class Phase(StrEnum):
-    """Where a call stands. `ENDING`: hang-up asked, channel not yet gone. `DIALING`/`CONNECTED` are outbound."""
+    """Where a call stands. `ENDING`: hang-up asked, channel not yet gone. `CALLING` (the agent's own phone
+    rings: click to call), `DIALING` and `CONNECTED` are outbound.
+    """
 
     MENU = "menu"
     WAITING = "waiting"
@@ -21,6 +23,7 @@ class Phase(StrEnum):
     ANNOUNCING = "announcing"
     FORWARDING = "forwarding"
     VOICEMAIL = "voicemail"
+    CALLING = "calling"
     DIALING = "dialing"
     CONNECTED = "connected"
     ENDING = "ending"

@@ -52,34 +52,49 @@ def question(turn: Turn, event: OutboundAsked, agent: str) -> trunks.Question:
 def asked(turn: Turn, event: OutboundAsked) -> None:
     """An agent dials: decide, reserve, answer."""
     if event.call in turn.world.calls or turn.world.is_over(event.call):
-        _refuse(turn, event, "not_permitted")
+        refuse(turn, event.call, "not_permitted")
         return
     name = turn.setup.agent_of_endpoint.get(event.endpoint, "")
     agent = turn.world.agents.get(name)
     if agent is None:
-        _record_refusal(turn, event, "", trunks.Decision(False, "not_agent", to=event.dialled))
-        _refuse(turn, event, "not_agent")
+        record_refusal(turn, event, "", trunks.Decision(False, "not_agent", to=event.dialled))
+        refuse(turn, event.call, "not_agent")
         return
     if agent.phase is AgentPhase.TALKING or agent.phase in OUT:
-        _record_refusal(turn, event, name, trunks.Decision(False, "in_call", to=event.dialled))
-        _refuse(turn, event, "in_call")
+        record_refusal(turn, event, name, trunks.Decision(False, "in_call", to=event.dialled))
+        refuse(turn, event.call, "in_call")
         return
     decision = trunks.decide(question(turn, event, name))
     if decision.allowed:
         _begin(turn, event, name, decision)
     else:
-        _record_refusal(turn, event, name, decision)
-        _refuse(turn, event, decision.reason)
+        record_refusal(turn, event, name, decision)
+        refuse(turn, event.call, decision.reason)
 
 
 def _begin(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> None:
-    call = _call_of(turn, event, name, decision)
+    call = call_of(turn, event, name, decision)
     turn.put(call)
     turn.say(facts.CallStarted(call.id, "outbound", call.hotline, call.caller, call.callee, name))
+    say_picked(turn, call, decision)
+    attempt = leaving.admit_next(turn, call)
+    if attempt is None:
+        refuse(turn, event.call, "no_trunk")
+        ending.finish(turn, turn.change_call(call.id, result="refused", reason="no_trunk", end_cause="refused"))
+        return
+    if turn.world.agents[name].phase is AgentPhase.OFFERED:
+        queueing.withdraw(turn, name, "declined")
+    others = tuple(channel for channel in turn.world.agents[name].foreign if channel != call.id)
+    agents.move(turn, name, "dialed", call=call.id, leg="", foreign=others, unreachable_until_ms=None)
+    go(turn, call.id, attempt)
+
+
+def say_picked(turn: Turn, call: Call, decision: trunks.Decision) -> None:
+    """Tell what was decided about a call, and why."""
     turn.say(
         facts.OutboundPicked(
             call.id,
-            name,
+            call.agent,
             decision.to,
             decision.carrier,
             decision.carrier_source,
@@ -87,19 +102,10 @@ def _begin(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decisio
             decision.steps,
         )
     )
-    attempt = leaving.admit_next(turn, call)
-    if attempt is None:
-        _refuse(turn, event, "no_trunk")
-        ending.finish(turn, turn.change_call(call.id, result="refused", reason="no_trunk", end_cause="refused"))
-        return
-    if turn.world.agents[name].phase is AgentPhase.OFFERED:
-        queueing.withdraw(turn, name, "declined")
-    others = tuple(channel for channel in turn.world.agents[name].foreign if channel != call.id)
-    agents.move(turn, name, "dialed", call=call.id, leg="", foreign=others, unreachable_until_ms=None)
-    _go(turn, call.id, attempt)
 
 
-def _call_of(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> Call:
+def call_of(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> Call:
+    """The call a decision is about, as it begins."""
     return Call(
         id=event.call,
         direction="outbound",
@@ -117,15 +123,17 @@ def _call_of(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decis
     )
 
 
-def _go(turn: Turn, call: str, attempt: Attempt) -> None:
+def go(turn: Turn, call: str, attempt: Attempt) -> None:
+    """Hand the dial path the one attempt it may make now."""
     turn.do(commands.ReplyTrunks(call, turn.cause, attempt, "", DIAL_S))
 
 
-def _refuse(turn: Turn, event: OutboundAsked, word: str) -> None:
-    turn.do(commands.ReplyTrunks(event.call, turn.cause, None, word, 0))
+def refuse(turn: Turn, call: str, word: str) -> None:
+    """Tell the dial path that this call may not be made, and why."""
+    turn.do(commands.ReplyTrunks(call, turn.cause, None, word, 0))
 
 
-def _record_refusal(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> None:
+def record_refusal(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> None:
     """A refused call has a record too; it never becomes a live call."""
     agent = turn.setup.agent.get(name)
     refused = Call(
@@ -160,7 +168,7 @@ def next_asked(turn: Turn, call: Call, event: OutboundNextAsked) -> None:
         turn.change_call(call.id, reason="no_trunk")
         turn.do(commands.ReplyTrunks(call.id, turn.cause, None, "no_trunk", 0))
     else:
-        _go(turn, call.id, attempt)
+        go(turn, call.id, attempt)
 
 
 def next_refused(turn: Turn, call: Call, _event: OutboundNextAsked) -> None:
@@ -170,6 +178,12 @@ def next_refused(turn: Turn, call: Call, _event: OutboundNextAsked) -> None:
 
 def channel_up(turn: Turn, call: Call) -> None:
     """The agent's channel went up, which Dial does when the callee answers; without a trunk nobody can answer."""
+    if not call.channel_up:
+        connected(turn, call)
+
+
+def connected(turn: Turn, call: Call) -> None:
+    """The callee picked up."""
     if call.phase is not Phase.DIALING or call.reason:
         return
     carried(turn, call)
@@ -211,20 +225,20 @@ def ended(turn: Turn, call: Call, event: OutboundEnded) -> None:
         call = turn.change_call(call.id, answered_at_ms=answered_at_ms)
     if event.status in TRUNK_STATUS and call.answered_at_ms is None and call.reason != "no_trunk":
         leaving.failed(turn, call, event.status, event.cause)
-    _over(turn, turn.change_call(call.id, result=result), cause, still_there=True)
+    over(turn, turn.change_call(call.id, result=result), cause, still_there=True)
 
 
 def gone(turn: Turn, call: Call) -> None:
     """The agent's channel is gone and no report came."""
-    _over(turn, call, "agent")
+    over(turn, call, "agent")
 
 
 def lost(turn: Turn, call: Call) -> None:
     """Asterisk no longer has the agent's channel."""
-    _over(turn, turn.change_call(call.id, result="failed"), "pbx_lost")
+    over(turn, turn.change_call(call.id, result="failed"), "pbx_lost")
 
 
-def _over(turn: Turn, call: Call, cause: str, *, still_there: bool = False) -> None:
+def over(turn: Turn, call: Call, cause: str, *, still_there: bool = False) -> None:
     """End it. The report may come while the phone still hears an announcement: it stays in use until it is gone."""
     agent = turn.world.agents.get(call.agent)
     if agent is not None and agent.phase in OUT and agent.call == call.id:

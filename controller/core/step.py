@@ -14,6 +14,7 @@ from typing import Any
 from controller.core import agent as agents
 from controller.core import (
     arriving,
+    clicking,
     events,
     facts,
     figures,
@@ -30,7 +31,7 @@ from controller.core import (
 from controller.core import call as calls
 from controller.core.answer import OK, Answer
 from controller.core.commands import Command
-from controller.core.model import Agent, AgentPhase, Call, Change, Entity, TrunkState, key_of
+from controller.core.model import Agent, AgentPhase, Call, Change, Entity, Phase, TrunkState, key_of
 from controller.core.turn import Turn
 from controller.core.world import World
 
@@ -117,8 +118,20 @@ def _link_lost(turn: Turn, _event: events.LinkLost) -> None:
 
 
 def _phone_channel(turn: Turn, event: events.PhoneChannel) -> None:
-    if not outbound.phone_channel(turn, event):
+    call = turn.world.calls.get(event.channel)
+    if call is not None and call.phase is Phase.CALLING:
+        if event.state == "gone":
+            clicking.declined(turn, call, event)
+    elif not outbound.phone_channel(turn, event):
         agents.phone_channel(turn, event)
+
+
+def _outbound_asked(turn: Turn, event: events.OutboundAsked) -> None:
+    call = turn.world.calls.get(event.call)
+    if call is not None and call.phase is Phase.CALLING:
+        clicking.picked_up(turn, call, event)
+    else:
+        outbound.asked(turn, event)
 
 
 def _status(turn: Turn, event: events.AgentStatusAsked) -> Answer:
@@ -148,7 +161,8 @@ _HANDLERS: dict[type, Callable[[Turn, Any], Answer | None]] = {
     events.WrapUpEndAsked: agents.ask_wrap_up_end,
     events.WrapUpExtendAsked: agents.ask_wrap_up_extend,
     events.HangupAsked: _hangup,
-    events.OutboundAsked: outbound.asked,
+    events.ClickToCallAsked: clicking.asked,
+    events.OutboundAsked: _outbound_asked,
     events.DialplanCalled: unattended.told,
     events.SetupChanged: settle.changed,
     events.SnapshotTaken: reconcile.taken,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import agent as agents
-from controller.core import alerts, commands, ending, menu, outbound, queueing, ways
+from controller.core import alerts, clicking, commands, ending, menu, outbound, queueing, ways
 from controller.core.model import Call, Phase
 from controller.core.turn import Turn
 
@@ -55,6 +55,8 @@ def _key_time_over(turn: Turn, call: Call) -> None:
         ending.hang_up(turn, call, "no_answer")
     elif call.phase is Phase.VOICEMAIL:
         ending.hang_up(turn, call, "voicemail")
+    elif call.phase is Phase.CALLING:
+        clicking.not_picked_up(turn, call)
 
 
 def _never_gone(turn: Turn, call: Call) -> None:

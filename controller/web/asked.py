@@ -19,14 +19,12 @@ from controller.ports import Deed
 from controller.web.auth import Principal, Role
 from controller.web.deps import Deps
 from controller.web.problems import Mistake, Problem
-from controller.web.schemas import Direction, Result
+from controller.web.schemas import PRINTABLE, Direction, Result
 
 PAGE_DEFAULT: Final = 50
 PAGE_MAX: Final = 500
 FILTER_CHARS_MAX: Final = 64
 CURSOR_CHARS_MAX: Final = 400
-PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
-"""No control characters: PostgreSQL does not take a NUL, and nobody's name has the others."""
 _LOST_PLUS_IN_ZONE: Final = re.compile(r"(\d) (\d\d:?\d\d)$")
 
 

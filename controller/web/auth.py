@@ -2,7 +2,8 @@
 
 Roles: `admin` may do everything; `supervisor` everything except reading or changing the setup's secrets and text of
 others' access (no setup writing, no tokens); `agent:<name>` sees and changes that agent alone, and the calls that
-are theirs; `dial` asks which way a call would leave; `read` is a wallboard: it looks, and sees numbers masked.
+are theirs; `dial` places calls (click to call) and asks which way they would leave; `read` is a wallboard: it looks,
+and sees numbers masked.
 
 The table is the law: the gate answers 404 for a path that is not in it and 405 for a method that is not, so a route
 somebody forgot to declare cannot be reached. A test compares the table with the application's own list of routes.
@@ -112,6 +113,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Access]]] = {
     "/api/v1/agents/{agent}/wrap-up": {"POST": Access(_HANDLE)},
     "/api/v1/queues": {"GET": Access(_LOOK, query=_PAGED)},
     "/api/v1/alerts": {"GET": Access(_WATCH, query=_PAGED | {"state"})},
+    "/api/v1/outbound": {"POST": Access(_ASK)},
     "/api/v1/outbound/explain": {"GET": Access(_ASK, query=_EXPLAIN)},
     "/api/v1/setup": {
         "GET": Access(_LEAD),

@@ -141,6 +141,9 @@ class SetupBooks(Protocol):
 Explain = Callable[[str, str, str], Awaitable[Decision]]
 """Decides about (to, hotline or adaptive name, agent) as the dial path would, without reserving anything."""
 
+LookUp = Callable[[str], Awaitable[tuple[str, str]]]
+"""The operator of a number by tables and services outside the core, and which of them knew; empty when none did."""
+
 ApplySetup = Callable[[str, int | None, str], Awaitable[int]]
 """Puts (text as TOML, version its author saw or None, by) in force and returns the new version, once the engine has it.
 
@@ -161,5 +164,6 @@ class Deps:
     apply_setup: ApplySetup
     parse_setup: ParseSetup
     explain: Explain
+    look_up: LookUp
     metrics: CollectorRegistry
     clock: Clock

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 REASON_MAX = 64
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""No control characters: PostgreSQL does not take a NUL, and nobody's name has the others."""
 WRAP_UP_STEP_MAX_S = 86_400
 
 Instant = Annotated[
@@ -122,6 +124,20 @@ class HangupOut(Told):
     ordered: Literal[True] = True
 
 
+class ClickIn(Given):
+    """Ring `agent`, then dial `to` by `hotline` (a number or an adaptive name; left out: the agent's own)."""
+
+    agent: Annotated[str, Field(min_length=1, max_length=64, pattern=PRINTABLE)]
+    to: Annotated[str, Field(min_length=1, max_length=64, pattern=PRINTABLE)]
+    hotline: Annotated[str, Field(max_length=64, pattern=PRINTABLE)] = ""
+
+
+class ClickOut(Told):
+    """The agent's phone is being rung; watch the call by its id."""
+
+    call: str
+
+
 class AgentOut(Told):
     """One agent. `status` is what was asked for, `state` what is true now, `since` when that began."""
 
@@ -159,7 +175,7 @@ class NotReady(Given):
     """Signed in, but no calls for now; `reason` is a word for the wallboard."""
 
     status: Literal["not_ready"]
-    reason: str | None = Field(default=None, max_length=REASON_MAX, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
+    reason: str | None = Field(default=None, max_length=REASON_MAX, pattern=PRINTABLE)
 
 
 class Offline(Given):

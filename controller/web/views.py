@@ -45,6 +45,7 @@ STATES: Final[Mapping[Phase, CallState]] = {
     Phase.VOICEMAIL: "menu",
     Phase.WAITING: "waiting",
     Phase.FORWARDING: "ringing",
+    Phase.CALLING: "ringing",
     Phase.DIALING: "ringing",
     Phase.TALKING: "talking",
     Phase.CONNECTED: "talking",

@@ -82,6 +82,14 @@ def test_pick_says_which_trunk_and_why(ask):
     assert all(step.startswith("  - ") for step in steps)
 
 
+def test_a_call_is_placed_for_an_agent_or_refused_with_the_reason(ask):
+    told = ask("call", "0967000001", "--agent", "binh", "--hotline", "auto")
+    assert (told.code, told.err) == (0, "")
+    assert told.out.startswith("binh's phone rings; then 0967000001 is dialled (tongdai story click-")
+    told = ask("call", "0967000001", "--agent", "an")
+    assert (told.code, told.err) == (1, "tongdai: an is in a call\n")
+
+
 def test_pick_ends_with_1_when_the_answer_is_no(ask):
     told = ask("pick", "0967000001", "--hotline", "nobody")
     assert told.code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import get_args
 
@@ -11,7 +12,9 @@ from controller.core import agent as agents
 from controller.core import call as calls
 from controller.core import events
 from controller.core.events import (
+    CalleeAnswered,
     CallGone,
+    ClickToCallAsked,
     CommandFailed,
     DigitPressed,
     Event,
@@ -43,6 +46,7 @@ ABOUT_NO_CALL = {
     events.AgentStatusAsked: "about an agent",
     events.WrapUpEndAsked: "about an agent",
     events.WrapUpExtendAsked: "about an agent",
+    events.ClickToCallAsked: "begins a call",
     events.OutboundAsked: "begins a call",
     events.DialplanCalled: "about a call that is over",
     events.SetupChanged: "about everything",
@@ -64,27 +68,23 @@ def menu() -> Setup:
     return replace(setup, hotlines=(row,), menus=(Menu("main", "welcome", keys=(("1", Way()),)),))
 
 
+BEGINNINGS: dict[Phase, Callable[[], Playbook]] = {
+    Phase.MENU: lambda: given(menu()).available("an").when(arrives()),
+    Phase.WAITING: lambda: given(small("an", "binh")).available("an", "binh").when(arrives()).when(rings()),
+    Phase.TALKING: lambda: given(small("an", "binh")).available("an").when(arrives()).when(answers()),
+    Phase.ANNOUNCING: lambda: given(closed(Way(play="closed"))).when(arrives()),
+    Phase.FORWARDING: lambda: given(closed(Way(WayKind.PHONE, "0912345678"))).when(arrives()),
+    Phase.VOICEMAIL: lambda: given(closed(Way(WayKind.VOICEMAIL))).when(arrives()).when(played()),
+    Phase.CALLING: lambda: given(small("an", "binh")).when(ClickToCallAsked("1.1", "an", "0967123456")),
+    Phase.DIALING: lambda: given(small("an", "binh")).when(OutboundAsked("1.1", "an", "0967123456")),
+    Phase.CONNECTED: lambda: in_phase(Phase.DIALING).when(PhoneChannel("an", "1.1", "up")),
+    Phase.ENDING: lambda: in_phase(Phase.TALKING).when(HangupAsked("1.1")),
+}
+
+
 def in_phase(phase: Phase) -> Playbook:
     """A call `1.1` in each phase, with a leg of its own where that phase has one."""
-    match phase:
-        case Phase.MENU:
-            book = given(menu()).available("an").when(arrives())
-        case Phase.WAITING:
-            book = given(small("an", "binh")).available("an", "binh").when(arrives()).when(rings())
-        case Phase.TALKING:
-            book = given(small("an", "binh")).available("an").when(arrives()).when(answers())
-        case Phase.ANNOUNCING:
-            book = given(closed(Way(play="closed"))).when(arrives())
-        case Phase.FORWARDING:
-            book = given(closed(Way(WayKind.PHONE, "0912345678"))).when(arrives())
-        case Phase.VOICEMAIL:
-            book = given(closed(Way(WayKind.VOICEMAIL))).when(arrives()).when(played())
-        case Phase.DIALING:
-            book = given(small("an", "binh")).when(OutboundAsked("1.1", "an", "0967123456"))
-        case Phase.CONNECTED:
-            book = in_phase(Phase.DIALING).when(PhoneChannel("an", "1.1", "up"))
-        case Phase.ENDING:
-            book = given(small("an", "binh")).available("an").when(arrives()).when(answers()).when(HangupAsked("1.1"))
+    book = BEGINNINGS[phase]()
     assert book.call("1.1").phase is phase
     return book
 
@@ -112,13 +112,14 @@ def examples(kind: type, book: Playbook) -> list[Event]:
         CommandFailed: [
             *(
                 CommandFailed("1.1", name, leg, "no")
-                for name in ("RingAgent", "RingPhone", "Join", "HangUp")
+                for name in ("RingAgent", "RingPhone", "RingDialler", "Join", "HangUp")
                 for leg in legs
             ),
             *(CommandFailed("1.1", "Play", name, "no") for name in (call.prompt or "1.1.pb8", "1.1.pb9")),
             *(CommandFailed("1.1", name, "calls/1.1", "no") for name in ("Record", "RecordOutbound", "RecordMessage")),
             *(CommandFailed("1.1", name, "1.1", "no") for name in ("Answer", "StartMusic", "StopMusic", "HangUp")),
         ],
+        CalleeAnswered: [CalleeAnswered("1.1")],
         OutboundNextAsked: [OutboundNextAsked("1.1", word, 34) for word in ("CONGESTION", "BUSY", "")],
         OutboundEnded: [
             OutboundEnded("1.1", word, 16, s) for word in ("ANSWER", "BUSY", "CHANUNAVAIL", "?") for s in (0, -1)

@@ -9,7 +9,7 @@ import pytest
 
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
-from tests.live.floor import CARRIERS, Floor
+from tests.live.floor import CARRIER_HZ, CARRIERS, SPEECH, Floor
 from tests.live.harness import Json, soon, until
 from tests.live.setups import hotline, queue, table, whole
 
@@ -251,3 +251,74 @@ async def test_an_ordinary_call_is_refused_while_the_daemon_is_away(
         assert call.media.received > 10, "an announcement was heard"
         assert not any(switch.calls for switch in switches.values())
     await floor.lab.ready(floor.api)
+
+
+# -- click to call ---------------------------------------------------------------------------------------------------
+
+
+async def _click(floor: Floor, agent: str, number: str, **more: str) -> str:
+    answer = await floor.api.send("POST", "/api/v1/outbound", {"agent": agent, "to": number, **more})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["call"])
+
+
+async def _talking(floor: Floor, call: str, seconds: float = 8.0) -> Json:
+    async def ask() -> Json | None:
+        row = await floor.api.get(f"/api/v1/calls/{call}")
+        return row if row["state"] == "talking" else None
+
+    return await until(ask, f"call {call} talking", seconds)
+
+
+async def test_a_clicked_call_rings_the_agent_and_then_the_callee(floor: Floor, switches: dict[str, Softphone]) -> None:
+    phone = await floor.desk("a1")
+    call = await _click(floor, "a1", "0901 000 113", hotline=BY_MOBI)
+    leg = await phone.next_call()
+    await soon(leg.up, "the agent picks up")
+    callee = await switches["mobifone"].next_call()
+    assert _shown(callee) == BY_MOBI.removeprefix("+84")
+    row = await _talking(floor, call)
+    assert (row["direction"], row["trunk"], row["hotline"]) == ("outbound", "mobifone", BY_MOBI)
+
+    async def heard() -> bool:
+        return leg.media.level(CARRIER_HZ, 0.3) > SPEECH
+
+    await until(heard, "the agent hears the callee")
+    await callee.hangup()
+    row = await _history(floor, result="answered", end_cause="callee")
+    assert (row["id"], row["agent"], row["callee"]) == (call, "a1", "+84901000113")
+
+
+async def test_an_agent_who_does_not_pick_up_costs_nobody_a_ring(floor: Floor, switches: dict[str, Softphone]) -> None:
+    await floor.desk("a1", rule=Rule(status=603))
+    call = await _click(floor, "a1", "0967000114")
+    row = await _history(floor, result="missed", end_cause="declined")
+    assert row["id"] == call
+    assert not [name for name, switch in switches.items() if switch.calls]
+    await floor.state("a1", "ready")
+
+
+async def test_a_clicked_call_nobody_answers_is_missed(floor: Floor) -> None:
+    floor.carrier("viettel", Rule(status=486))
+    phone = await floor.desk("a1")
+    await _click(floor, "a1", "0967000115")
+    leg = await phone.next_call()
+    await soon(leg.up, "the agent picks up")
+    row = await _history(floor, result="missed", end_cause="busy")
+    assert row["answered_at"] is None
+    await soon(leg.ended, "the agent is let go")
+
+
+async def test_a_clicked_call_outlives_the_controller(floor: Floor, switches: dict[str, Softphone]) -> None:
+    phone = await floor.desk("a1")
+    call = await _click(floor, "a1", "0967000116")
+    leg = await phone.next_call()
+    await soon(leg.up, "the agent picks up")
+    callee = await switches["viettel"].next_call()
+    await _talking(floor, call)
+    floor.lab.kill("daemon")
+    await floor.lab.ready(floor.api)
+    await _talking(floor, call)
+    assert (await floor.api.agent("a1"))["state"] == "talking"
+    await callee.hangup()
+    await _history(floor, result="answered")

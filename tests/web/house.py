@@ -242,6 +242,9 @@ def _deps(engine: Engine, database: Database, setups: SetupRepo, tokens: Tokens,
             )
         )  # fmt: skip
 
+    async def look_up(_number: str) -> tuple[str, str]:
+        return "", ""
+
     def parse(text: str, place: str) -> Setup:
         return setup_file.parse(text, place)
 
@@ -249,7 +252,7 @@ def _deps(engine: Engine, database: Database, setups: SetupRepo, tokens: Tokens,
     Gauge("tongdai_calls", "Calls that are up", registry=registry).set_function(lambda: len(engine.world.calls))
     return Deps(
         engine=engine, history=Latest(History(database), engine), tokens=tokens, setups=setups, apply_setup=apply,
-        parse_setup=parse, explain=explain, metrics=registry, clock=clock,
+        parse_setup=parse, explain=explain, look_up=look_up, metrics=registry, clock=clock,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from contextlib import suppress
 
-from controller.core.events import WrapUpEndAsked
+from controller.core.events import PhoneChanged, WrapUpEndAsked
 from controller.settings import Bind
 from controller.web.server import listen, serve
 from tests.web.house import open_house
@@ -32,6 +32,7 @@ class Served:
             await house.end(await house.talk("1700000000.1"))
             await house.tell(WrapUpEndAsked("an"))
             await house.talk("1700000000.2")
+            await house.tell(PhoneChanged("binh", reachable=True))
             self.tokens, self.token = house.tokens, house.tokens["admin"]
             self.contract = house.app.openapi()
             listener = listen(Bind("127.0.0.1", 0))

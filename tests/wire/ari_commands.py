@@ -9,6 +9,7 @@ LEG = f"{CALL}.a1"
 BRIDGE = f"{CALL}.br"
 RING = do.RingAgent(CALL, "x", LEG, "an", "0912345678", "Nguyễn An", 15)
 FORWARD = do.RingPhone(CALL, "x", f"{CALL}.p1", "viettel-1", "0987654321", "+842473001001", 30)
+CLICK = do.RingDialler("click-9f.1", "x", "an", "0987654321", "auto.north", 30)
 
 COMMANDS = [
     do.Answer(CALL, "x"),
@@ -18,6 +19,7 @@ COMMANDS = [
     do.StopMusic(CALL, "x"),
     RING,
     FORWARD,
+    CLICK,
     do.Join(CALL, "x", LEG, BRIDGE),
     do.Record(CALL, "x", BRIDGE, f"calls/{CALL}"),
     do.RecordOutbound(CALL, "x", f"{CALL}.sn", f"calls/{CALL}"),

@@ -33,6 +33,7 @@ PATHS = {
     "channels.hangup": "DELETE /channels/{channelId}",
     "channels.list": "GET /channels",
     "channels.originate": "POST /channels",
+    "channels.originateWithId": "POST /channels/{channelId}",
     "channels.playWithId": "POST /channels/{channelId}/play/{playbackId}",
     "channels.record": "POST /channels/{channelId}/record",
     "channels.snoopChannelWithId": "POST /channels/{channelId}/snoop/{snoopId}",

@@ -16,7 +16,7 @@ from controller.ari.requests import OPERATIONS, Ask, Wait, plan, undo
 from controller.core import commands as do
 from controller.core.alphabets import FILE, NAME
 from controller.core.setup import Setup
-from tests.wire.ari_commands import BRIDGE, CALL, COMMANDS, FORWARD, LEG, RING
+from tests.wire.ari_commands import BRIDGE, CALL, CLICK, COMMANDS, FORWARD, LEG, RING
 from tests.wire.ari_models import HOSTILE
 
 pytestmark = pytest.mark.wire
@@ -49,6 +49,27 @@ def test_what_plans_use_is_what_is_looked_for_at_start():
 def test_a_command_that_is_not_for_the_telephone_is_refused():
     with pytest.raises(ValueError, match="ReplyTrunks"):
         plan(do.ReplyTrunks(CALL, "x", None, "closed", 0), "tongdai")
+
+
+def test_a_phone_that_will_dial_is_rung_by_a_channel_that_enters_the_dial_path():
+    (ask,) = plan(CLICK, "tongdai")
+    assert (ask.operation, ask.done) == ("channels.originateWithId", {409})
+    assert ask.parameters == {
+        "channelId": "click-9f.1",
+        "endpoint": "PJSIP/an",
+        "context": "tongdai-clicked",
+        "extension": "s",
+        "priority": 1,
+        "callerId": "<0987654321>",
+        "timeout": 30,
+        "variables": {"TD_DIALLED": "0987654321", "TD_VIA": "auto.north"},
+    }
+
+
+@pytest.mark.parametrize("wrong", [{"dialled": "1&PJSIP/x"}, {"dialled": ""}, {"via": "a,b"}, {"via": "${X}"}])
+def test_a_phone_is_never_rung_for_what_is_no_number_or_hotline(wrong):
+    with pytest.raises(ValueError, match="characters that may not be sent"):
+        plan(replace(CLICK, **wrong), "tongdai")
 
 
 def test_an_agent_is_rung_in_two_steps_and_the_name_is_known_before_the_request():

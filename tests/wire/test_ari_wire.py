@@ -15,6 +15,7 @@ from controller.ari.notices import Entered, Finished, Left, Odd, Replaced
 from controller.ari.wire import CALLERS_MAX, ECHOES_MAX, READERS, WANTED, Ears
 from controller.core.events import (
     CallArrived,
+    CalleeAnswered,
     CallGone,
     DigitPressed,
     HoldChanged,
@@ -111,7 +112,6 @@ def test_a_caller_from_before_the_connect_is_heard_leaving(ears):
 def test_a_leg_rings_is_answered_and_goes(ears, kind):
     leg = f"{CALL}.{kind}"
     assert ears.hear(said("ChannelStateChange", channel=channel(leg, state="Ringing"))) == (LegRinging(CALL, leg),)
-    assert ears.hear(said("Dial", peer=channel(leg), dialstatus="RINGING")) == (LegRinging(CALL, leg),)
     assert ears.hear(said("ChannelStateChange", channel=channel(leg))) == (LegAnswered(CALL, leg),)
     gone = ears.hear(said("ChannelDestroyed", cause=17, tech_cause=486, channel=channel(leg)))
     assert gone == (Left(leg), LegGone(CALL, leg, 17, 486))
@@ -133,6 +133,15 @@ def test_keys_are_the_callers_only(ears):
     assert ears.hear(said("ChannelDtmfReceived", digit="5", channel=channel(LEG))) == ()
     assert ears.hear(said("ChannelDtmfReceived", digit="5", channel=channel(FOREIGN, "PJSIP/an-00000001"))) == ()
     assert ears.hear(said("ChannelDtmfReceived", digit="55", channel=channel(CALL))) == (Odd("digit"),)
+
+
+def test_what_an_agent_dials_was_answered(ears):
+    dials = {"caller": channel("click-9f.1", "PJSIP/an-00000001"), "peer": channel("9.9", "PJSIP/viettel-1-00000002")}
+    assert ears.hear(said("Dial", **dials, dialstatus="ANSWER")) == (CalleeAnswered("click-9f.1"),)
+    assert ears.hear(said("Dial", **dials, dialstatus="RINGING")) == ()
+    strange = {"caller": channel(CALL), "peer": channel(f"{CALL}.a1", "PJSIP/an-00000001")}
+    assert ears.hear(said("Dial", **strange, dialstatus="ANSWER")) == ()
+    assert ears.hear(said("Dial", peer=channel(f"{CALL}.a1"), dialstatus="ANSWER")) == ()
 
 
 def test_whose_phone_holds_is_told_by_its_channel(ears):

@@ -1,0 +1,80 @@
+"""Click to call: what the API takes, whom it rings, and what it answers when it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.core.commands import RingDialler
+from controller.core.events import OutboundAsked
+from tests.web.house import HOTLINE
+
+pytestmark = pytest.mark.web
+
+PATH = "/api/v1/outbound"
+
+
+def rung(house):
+    return [row for row in house.commands if isinstance(row, RingDialler)]
+
+
+async def test_the_phone_of_the_agent_is_rung_and_the_call_can_be_watched(house):
+    await house.sign_in()
+    answer = await house.send("POST", PATH, {"agent": "an", "to": "0967 000.001", "hotline": "02473001001"})
+    assert answer.status_code == 202
+    call = answer.json()["call"]
+    (command,) = rung(house)
+    assert (command.call, command.endpoint, command.dialled, command.via) == (call, "an", "0967000001", HOTLINE)
+    row = (await house.get(f"/api/v1/calls/{call}")).json()
+    assert (row["state"], row["direction"], row["agent"], row["callee"]) == (
+        "ringing",
+        "outbound",
+        "an",
+        "+84967000001",
+    )
+    assert (await house.get("/api/v1/agents/an")).json()["state"] == "busy"
+    await house.tell(OutboundAsked(call, "an", "0967000001", HOTLINE))
+    kinds = [line["name"] for line in (await house.get(f"/api/v1/calls/{call}/story")).json()["items"]]
+    assert kinds[0] == "ClickToCallAsked"
+    assert {"CallStarted", "RingDialler", "OutboundPicked", "ReplyTrunks"} <= set(kinds)
+
+
+async def test_who_asked_is_on_the_audit(house):
+    await house.sign_in()
+    await house.send("POST", PATH, {"agent": "an", "to": "0967000001"}, "dial")
+    entry = (await house.audit())[0]
+    assert (entry.who, entry.action, entry.subject, entry.new) == ("dial/dial", "outbound.click", "an", "0967000001")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        ({"agent": "an", "to": "0967000001"}, 409, "no phone that can be reached"),
+        ({"agent": "nobody", "to": "0967000001"}, 404, "nobody"),
+        ({"agent": "an", "to": "500&PJSIP/x/1900"}, 422, "no phone number"),
+        ({"agent": "an", "to": ""}, 422, ""),
+        ({"agent": "an"}, 422, ""),
+        ({"agent": "an", "to": "1", "more": 1}, 422, ""),
+    ],
+)
+async def test_what_cannot_be_done_is_said_in_one_line(house, body, status, word):
+    answer = await house.send("POST", PATH, body)
+    problem = answer.json()
+    assert answer.status_code == status
+    assert word in problem["detail"] + str(problem.get("errors"))
+    assert not rung(house)
+
+
+async def test_a_call_that_may_not_be_made_is_refused_before_a_phone_rings(house):
+    await house.sign_in()
+    answer = await house.send("POST", PATH, {"agent": "an", "to": "0967000001", "hotline": "+842400000000"})
+    assert (answer.status_code, rung(house)) == (409, [])
+    assert answer.json()["detail"] == "+84967000001 may not be called: no_hotline"
+    (row,) = (await house.get("/api/v1/calls", state="ended")).json()["items"]
+    assert (row["result"], row["end_cause"], row["agent"]) == ("refused", "refused", "an")
+
+
+async def test_an_agent_s_token_rings_that_agent_alone(house):
+    await house.sign_in()
+    await house.sign_in("binh")
+    assert (await house.send("POST", PATH, {"agent": "binh", "to": "0967000001"}, "agent:an")).status_code == 404
+    assert (await house.send("POST", PATH, {"agent": "an", "to": "0967000001"}, "agent:an")).status_code == 202
