@@ -7,6 +7,7 @@ Else the row is written to the books, where a running daemon finds it within a s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import sys
 from collections.abc import Awaitable, Callable
@@ -27,8 +28,11 @@ from controller.errors import StaleSetupError, TongdaiError
 from controller.settings import Settings
 
 if TYPE_CHECKING:
+    from controller.store.ported_files import Progress
+    from controller.store.ported_import import Imported
     from controller.store.setup_repo import SetupRepo
 
+PERCENT_ALL = 100
 TOML = {"Accept": "application/toml"}
 T = TypeVar("T")
 
@@ -52,6 +56,9 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     ported: Annotated[Path | None, typer.Option("--ported", help="Ported numbers (CSV: number, carrier).")] = None,
     blocked: Annotated[Path | None, typer.Option("--blocked", help="Blocked numbers (CSV: number, scopes, …).")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Pass over lines of --ported that cannot be used, and count them.")
+    ] = False,
     config: Config = None,
     token: Token = None,
     lab: Lab = None,
@@ -64,10 +71,12 @@ def apply(
         _apply_setup(file, settings, find(settings, token, lab), dry_run=dry_run, yes=yes, must_ask=lab is not None)
     if dry_run:
         return
-    for path, kind in ((ported, "ported"), (blocked, "blocked")):
-        if path is not None:
-            rows = asyncio.run(_import(settings, path, kind))
-            say(words("imported", rows, kind))
+    if ported is not None:
+        _tell(asyncio.run(_import(settings, ported, "ported", skip_bad=skip_bad)), "ported")
+    if blocked is not None:
+        _tell(asyncio.run(_import(settings, blocked, "blocked", skip_bad=False)), "blocked")
+    if ported is not None or blocked is not None:
+        _take_notice(find(settings, token, lab))
 
 
 def export(
@@ -170,7 +179,39 @@ async def _with_setups(settings: Settings, do: Callable[[SetupRepo], Awaitable[T
         await database.close()
 
 
-async def _import(settings: Settings, path: Path, kind: str) -> int:
+def _tell(done: Imported, kind: str) -> None:
+    """Say what an import did, and name the lines it passed over."""
+    for problem in done.problems:
+        complain(words("warning", problem))
+    if done.skipped:
+        say(words("imported_but", done.rows, kind, done.skipped))
+    else:
+        say(words("imported", done.rows, kind))
+
+
+def _take_notice(client: Client | None) -> None:
+    """Tell a running daemon at once; without a token, or one that is away, it looks by itself every two seconds."""
+    if client is not None:
+        with contextlib.suppress(DaemonAwayError):
+            client.send("POST", "/api/v1/numbers/refresh")
+
+
+def progress_bar() -> Progress | None:
+    """Something that shows how far a file is read, where somebody watches."""
+    if not sys.stderr.isatty():
+        return None
+    last = [-1]
+
+    def show(done: int, whole: int) -> None:
+        percent = 100 * done // whole if whole else 100
+        if percent != last[0]:
+            last[0] = percent
+            typer.echo(f"\r{words('reading', percent)}", err=True, nl=percent == PERCENT_ALL)
+
+    return show
+
+
+async def _import(settings: Settings, path: Path, kind: str, *, skip_bad: bool) -> Imported:
     """Import a table of numbers, spelled and checked by the setup in force."""
     from controller.store.db import Database  # noqa: PLC0415 - only this verb needs the books
     from controller.store.numbers import Numbers  # noqa: PLC0415 - the same
@@ -179,10 +220,11 @@ async def _import(settings: Settings, path: Path, kind: str) -> int:
     setup = InForce(stored.version, stored.text, None).setup()
     database = Database(settings.database.url)
     numbers, at_ms, by = Numbers(database), SystemClock().now_ms(), f"cli/{getpass.getuser()}"
-    country = setup.defaults.country
+    country, spelling = setup.defaults.country, setup.carrier_spelling
     try:
         if kind == "blocked":
-            return (await numbers.import_blocked(path, at_ms, by, country)).rows
-        return (await numbers.import_ported(path, at_ms, by, setup.carrier_spelling, country)).rows
+            return await numbers.import_blocked(path, at_ms, by, country)
+        shown = progress_bar()
+        return await numbers.import_ported(path, at_ms, by, spelling, country, skip_bad=skip_bad, progress=shown)
     finally:
         await database.close()

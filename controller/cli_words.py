@@ -39,6 +39,11 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "phiên bản {0} đã ghi sổ; tiến trình đang chạy sẽ nhận trong một giây",
     ),
     "imported": ("{0} {1} numbers imported", "đã nhập {0} số {1}"),
+    "imported_but": (
+        "{0} {1} numbers imported, {2} lines passed over",
+        "đã nhập {0} số {1}, bỏ qua {2} dòng",
+    ),
+    "reading": ("reading {0} %", "đang đọc {0} %"),
     "nothing_to_apply": (
         "name a setup FILE, --ported FILE or --blocked FILE",
         "hãy nêu TỆP cấu hình, --ported TỆP hoặc --blocked TỆP",

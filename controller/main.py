@@ -181,6 +181,7 @@ class House:
             lambda: self.telephone.run_link(self.engine.hear, self.on_link),
             self.audit_calls,
             self.watch_setup,
+            self.numbers.run,
             self.bell.run,
             self.forget,
         )
@@ -318,7 +319,7 @@ class House:
                 async with self._changing:
                     self.metrics.ping(self.telephone.latency_s)
                     stored = await self.setups.current()
-                    if stored.version != self.engine.world.setup.version or await self.numbers.changed():
+                    if stored.version != self.engine.world.setup.version or await self.numbers.refresh():
                         await self._take_over(stored.text, stored.version)
             except TongdaiError as error:
                 self._log.warning("setup not looked at", why=str(error))

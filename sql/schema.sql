@@ -133,6 +133,15 @@ CREATE TABLE meta (
     CONSTRAINT pk_meta PRIMARY KEY (name)
 );
 
+CREATE TABLE number_carrier (
+    number INTEGER NOT NULL,
+    carrier TEXT NOT NULL,
+    note TEXT NOT NULL,
+    by_whom TEXT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    CONSTRAINT pk_number_carrier PRIMARY KEY (number)
+);
+
 CREATE TABLE offers (
     leg TEXT NOT NULL,
     call TEXT NOT NULL,
@@ -147,12 +156,23 @@ CREATE TABLE offers (
 
 CREATE INDEX ix_offers_call_offered_at_ms ON offers (call, offered_at_ms);
 
-CREATE TABLE ported (
-    number INTEGER NOT NULL,
-    carrier TEXT NOT NULL,
-    source TEXT NOT NULL,
-    imported_at_ms BIGINT NOT NULL,
-    CONSTRAINT pk_ported PRIMARY KEY (number)
+CREATE TABLE ported_block (
+    edition BIGINT NOT NULL,
+    n INTEGER NOT NULL,
+    first BIGINT NOT NULL,
+    rows INTEGER NOT NULL,
+    crc BIGINT NOT NULL,
+    words BLOB NOT NULL,
+    CONSTRAINT pk_ported_block PRIMARY KEY (edition, n)
+);
+
+CREATE TABLE ported_edition (
+    edition INTEGER NOT NULL,
+    rows BIGINT NOT NULL,
+    made_at_ms BIGINT NOT NULL,
+    carriers TEXT NOT NULL,
+    lists TEXT NOT NULL,
+    CONSTRAINT pk_ported_edition PRIMARY KEY (edition)
 );
 
 CREATE TABLE setup_version (

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 
 COUNTRY_CODE = "84"
+MOBILE_FIRST = "35789"
+"""First digits of a mobile number, behind the 0."""
 
 OLD_MOBILE = {
     "120": "70",
@@ -41,7 +43,7 @@ OLD_MOBILE = {
 """First digits of a mobile number (without the 0) before the change of 2018, and what they became."""
 
 _FORMS = (
-    ("mobile", re.compile(r"[35789][0-9]{8}")),
+    ("mobile", re.compile(rf"[{MOBILE_FIRST}][0-9]{{8}}")),
     ("landline", re.compile(r"2[0-9]{9}")),
     ("voip", re.compile(r"672[0-9]{6}")),
     ("service", re.compile(r"69[0-9]{5,6}")),

@@ -22,6 +22,7 @@ from controller.errors import SetupError
 
 LINE_MAX: Final = 4_096
 """Bytes of one line; longer ones are no list of numbers."""
+CHUNK_BYTES: Final = 256 * 1024
 PROBLEMS_MAX: Final = 20
 """Mistakes told one by one; the rest are counted."""
 SCOPES: Final = ("ivr", "queue", "outbound")
@@ -38,6 +39,7 @@ class Report:
     rows: int = 0
     problems: list[str] = field(default_factory=list)
     more: int = 0
+    useless: bool = False
 
     def add(self, problem: str) -> None:
         """Note a mistake."""
@@ -46,9 +48,19 @@ class Report:
         else:
             self.more += 1
 
-    def check(self) -> None:
-        """Raise SetupError with every mistake when there is one."""
-        if self.problems:
+    def give_up(self, problem: str) -> None:
+        """Note a mistake after which nothing in the file can be believed."""
+        self.useless = True
+        self.add(problem)
+
+    @property
+    def bad(self) -> int:
+        """How many lines could not be used."""
+        return len(self.problems) + self.more
+
+    def check(self, *, skip_bad: bool = False) -> None:
+        """Raise SetupError with every mistake when there is one; `skip_bad` forgives lines, not a useless file."""
+        if self.problems and not (skip_bad and not self.useless):
             rest = (f"... and {self.more} more",) if self.more else ()
             raise SetupError((*self.problems, *rest))
 
@@ -57,8 +69,8 @@ class LineError(ValueError):
     """A line, or a column of it, that cannot be used; the message names the column first."""
 
 
-def ported_row(columns: Columns, country: str, carriers: Mapping[str, str] | None) -> Values:
-    """Read a ported number; `carriers` are known spellings in small letters, None to take any."""
+def ported_row(columns: Columns, country: str, carriers: Mapping[str, str] | None) -> tuple[int, str]:
+    """Read a ported number and its carrier; `carriers` are known spellings in small letters, None to take any."""
     number = numbers.normalise(columns["number"], country).e164
     if not number:
         raise LineError(f"number: {columns['number'][:20]!r} is no phone number")
@@ -69,7 +81,7 @@ def ported_row(columns: Columns, country: str, carriers: Mapping[str, str] | Non
         carrier = carriers[carrier.casefold()]
     if not carrier:
         raise LineError("carrier: is empty")
-    return {"number": int(number[1:]), "carrier": carrier}
+    return int(number[1:]), carrier
 
 
 def blocked_row(columns: Columns, country: str, _carriers: Mapping[str, str] | None = None) -> Values:
@@ -112,53 +124,100 @@ def read(
     report: Report,
 ) -> Iterator[Values]:
     """Yield the good rows of a file and note the mistakes in `report`; SetupError when it cannot be read at all."""
-    heads: list[str] = []
-    for number, fields in _lines(path, report):
-        if not heads:
-            heads = [head.strip().casefold() for head in fields]
-            missing = [name for name in needed if name not in heads]
-            if missing:
-                report.add(f"{path.name}:{number}: wants a first line with the columns {', '.join(needed)}")
-                return
-            continue
-        if len(fields) != len(heads):
-            report.add(f"{path.name}:{number}: has {len(fields)} columns, the first line names {len(heads)}")
+    table = CsvFile(path, report)
+    for line, fields in table.lines():
+        heads = table.heads(line, fields, needed) if not table.columns else ()
+        if heads is None:
+            return
+        if heads:
             continue
         try:
-            values = read_row(dict(zip(heads, fields, strict=True)), country, carriers)
+            values = read_row(table.columns_of(fields), country, carriers)
         except LineError as error:
-            report.add(f"{path.name}:{number}: {error}")
+            table.wrong(line, str(error))
             continue
         report.rows += 1
         yield values
-    if not heads and not report.problems:
-        report.add(f"{path.name}:1: the file is empty")
+    table.finish()
 
 
-def _lines(path: Path, report: Report) -> Iterator[tuple[int, list[str]]]:
-    """Yield the columns of every line that is not empty, with its number."""
-    separator = ""
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while raw := file.readline(LINE_MAX):
-                number += 1
-                if len(raw) == LINE_MAX and not raw.endswith(b"\n"):
-                    report.add(f"{path.name}:{number}: is longer than {LINE_MAX} bytes")
-                    return
-                try:
-                    text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                    separator = separator or _separator(text)
-                    fields = next(csv.reader((text,), delimiter=separator, strict=True), [])
-                except UnicodeDecodeError:
-                    report.add(f"{path.name}:{number}: is not UTF-8")
-                except csv.Error as error:
-                    report.add(f"{path.name}:{number}: {error}")
-                else:
-                    if any(fields):
-                        yield number, fields
-    except OSError as error:
-        raise SetupError((f"{path}: cannot be read ({error.strerror})",)) from None
+class CsvFile:
+    """One file of numbers while it is read: its separator, its columns, and the mistakes with their lines."""
+
+    def __init__(self, path: Path, report: Report) -> None:
+        self.path = path
+        self.report = report
+        self.columns: tuple[str, ...] = ()
+        self.separator = ""
+
+    def wrong(self, line: int, problem: str) -> None:
+        """Note what is wrong with a line."""
+        self.report.add(f"{self.path.name}:{line}: {problem}")
+
+    def heads(self, line: int, fields: list[str], needed: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Take the names of the columns from the first line; None when one that is needed is missing."""
+        found = tuple(head.strip().casefold() for head in fields)
+        if not all(name in found for name in needed):
+            self.report.give_up(f"{self.path.name}:{line}: wants a first line with the columns {', '.join(needed)}")
+            return None
+        self.columns = found
+        return found
+
+    def columns_of(self, fields: list[str]) -> Columns:
+        """A line's fields by the names of their columns; LineError when there are more or fewer."""
+        if len(fields) != len(self.columns):
+            raise LineError(f"has {len(fields)} columns, the first line names {len(self.columns)}")
+        return dict(zip(self.columns, fields, strict=True))
+
+    def lines(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the columns of every line that is not empty, with its number; SetupError when it cannot be read."""
+        for line, raw in self.raw_lines():
+            fields = self.fields(line, raw)
+            if fields:
+                yield line, fields
+
+    def raw_lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield every line with its number, as it stands; SetupError when the file cannot be read."""
+        for first, lines in self.chunks():
+            yield from enumerate(lines, first)
+
+    def chunks(self) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield the number of a line, and it with many that follow; SetupError when the file cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                first, rest = 1, b""
+                while chunk := file.read(CHUNK_BYTES):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    if max(map(len, (*lines, rest))) >= LINE_MAX:
+                        good = [len(raw) >= LINE_MAX for raw in (*lines, rest)].index(True)
+                        yield first, lines[:good]
+                        self.report.give_up(f"{self.path.name}:{first + good}: is longer than {LINE_MAX} bytes")
+                        return
+                    yield first, lines
+                    first += len(lines)
+                if rest:
+                    yield first, [rest]
+        except OSError as error:
+            raise SetupError((f"{self.path}: cannot be read ({error.strerror})",)) from None
+
+    def fields(self, line: int, raw: bytes) -> list[str]:
+        """Read one line; none when it is empty or was noted as a mistake."""
+        try:
+            text = raw.decode("utf-8-sig" if line == 1 else "utf-8").rstrip("\r\n")
+            self.separator = self.separator or _separator(text)
+            fields = next(csv.reader((text,), delimiter=self.separator, strict=True), [])
+        except UnicodeDecodeError:
+            self.wrong(line, "is not UTF-8")
+        except csv.Error as error:
+            self.wrong(line, str(error))
+        else:
+            return fields if any(fields) else []
+        return []
+
+    def finish(self) -> None:
+        """Say so when there was nothing at all."""
+        if not self.columns and not self.report.problems:
+            self.report.give_up(f"{self.path.name}:1: the file is empty")
 
 
 def _separator(head: str) -> str:

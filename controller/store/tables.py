@@ -2,7 +2,7 @@
 
 Three kinds. *Live* rows (`live`) are the world as JSON, one row an entity, and what a restart begins from. *History*
 (`calls`, `offers`, `alerts`, `stories`) is written from facts and never read to decide anything. What people put in
-is `setup_version`, `tokens`, `ported` and `blocked`, and `audit` says who did.
+is `setup_version`, `tokens`, `ported_…`, `number_carrier` and `blocked`, and `audit` says who did.
 
 Times are `*_ms`, milliseconds since the Unix epoch, UTC. The migrations in `sql/versions` make these tables; a test
 compares the two, so a change here without a migration does not pass.
@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_REVISION: Final = "0002"
+SCHEMA_REVISION: Final = "0003"
 """The migration this code was written for: an older database is upgraded, a newer one refused."""
 
 LIVE_SCHEMA: Final = 1
@@ -41,7 +41,8 @@ def _at(name: str, *, known: bool = True) -> Column[int]:
 
 
 meta = Table("meta", metadata, _text("name", key=True), _text("value"))
-"""Single values; `numbers` counts imports of `ported` and `blocked`, so that a daemon sees that there was one."""
+"""Single values, by which a daemon sees that something changed: `numbers` counts imports of blocked numbers, `ported`
+is the edition in force, `carriers_by_hand` counts changes of `number_carrier`."""
 
 lead = Table(
     "lead",
@@ -188,15 +189,43 @@ tokens = Table(
 )
 """API tokens. `hash` is SHA-256 of the secret, which nobody but its owner has."""
 
-ported = Table(
-    "ported",
+ported_edition = Table(
+    "ported_edition",
+    metadata,
+    Column("edition", _KEY, primary_key=True, autoincrement=False),
+    Column("rows", BigInteger, nullable=False),
+    _at("made_at_ms"),
+    _text("carriers"),
+    _text("lists"),
+)
+"""One state of the table of ported numbers; `meta.ported` names the one in force, any other is unfinished or over.
+
+`carriers` is a JSON list of names and `lists` of [name, time of its import, rows]: the words in the blocks refer to
+both by place (`controller.core.ported`). A list whose name is empty is a place to be used again.
+"""
+
+ported_block = Table(
+    "ported_block",
+    metadata,
+    Column("edition", BigInteger, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    _count("rows"),
+    Column("crc", BigInteger, nullable=False),
+    Column("words", LargeBinary, nullable=False),
+)
+"""Subscribers who changed operator, some thousand a block; `first` is its first number, `crc` CRC-32 of `words`."""
+
+number_carrier = Table(
+    "number_carrier",
     metadata,
     Column("number", _KEY, primary_key=True, autoincrement=False),
     _text("carrier"),
-    _text("source"),
-    _at("imported_at_ms"),
+    _text("note"),
+    _text("by_whom"),
+    _at("at_ms"),
 )
-"""Subscribers who changed operator. `number` is E.164 without the plus."""
+"""Carriers of single numbers as people named them, winning over every list. `number` is E.164 without the plus."""
 
 blocked = Table(
     "blocked",
