@@ -47,10 +47,10 @@ class InForce:
 
     def setup(self) -> Setup:
         """The setup as values; the one of fresh books is empty."""
-        return setup_file.parse(self.text, f"version {self.version}")
+        return setup_file.parse_in_force(self.text, f"version {self.version}")
 
 
-def apply(
+def apply(  # noqa: PLR0913, PLR0917 - the options of a verb are its arguments
     file: Annotated[Path | None, typer.Argument(help="The setup (TOML).", show_default=False)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the difference only.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

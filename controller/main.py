@@ -153,7 +153,7 @@ class House:
             tokens=Tokens(self.database, self.clock),
             setups=self.setups,
             apply_setup=self.apply,
-            parse_setup=setup_file.parse,
+            parse_setup=setup_file.parse_in_force,
             explain=self.explain,
             look_up=self.numbers.look_up,
             metrics=self.metrics.registry,
@@ -325,7 +325,7 @@ class House:
                 self._log.warning("setup not looked at", why=str(error))
 
     async def _take_over(self, text: str, version: int) -> None:
-        parsed = setup_file.parse(text, "setup", self.clock.now_ms())
+        parsed = setup_file.parse_in_force(text, now_ms=self.clock.now_ms())
         setup = await self.numbers.completed(replace(parsed, version=version))
         before = self.engine.world.setup
         await self.engine.ask(SetupChanged(setup))

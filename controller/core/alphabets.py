@@ -23,6 +23,9 @@ FILE = Alphabet(
     re.compile(r"(?!.*(?:\.\.|//))[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}"),
     "a sound file without its ending: letters a-z, digits and . _ - /",
 )
+PATH = Alphabet(
+    re.compile(r"/[^\x00-\x1f\x7f]{1,500}"), "the path of a file, from the root: /etc/tongdai/carriers.toml"
+)
 EXTENSION = Alphabet(re.compile(r"[0-9]{2,6}"), "2 to 6 digits")
 HOST = Alphabet(re.compile(r"[0-9A-Fa-f.:\[\]]{3,64}"), "an address and port such as 192.0.2.7:5060")
 DIGITS = Alphabet(re.compile(r"[0-9]{1,12}"), "digits only")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
+from controller.core.carrier_table import check_carriers
 from controller.core.setup import Adaptive, AgentSetup, Hotline, Queue, Setup
-from controller.core.shape import Place, Report, meant, spell
+from controller.core.shape import Place, Report, meant, once
 from controller.core.shape_way import Use
 
 Row = TypeVar("Row")
@@ -35,7 +36,7 @@ def check(draft: Draft, report: Report) -> None:
     """Report every contradiction between tables."""
     setup = draft.setup
     _unique(draft, report)
-    _carriers(draft, report)
+    check_carriers(draft.placed("carrier", setup.carriers), report)
     for place, hotline in draft.placed("hotline", setup.hotlines):
         _hotline(setup, place, hotline, report)
     for place, adaptive in draft.placed("adaptive", setup.adaptives):
@@ -72,29 +73,7 @@ def _unique(draft: Draft, report: Report) -> None:
         ("schedule", "name", [row.name for row in setup.schedules]),
         ("webhook", "name", [row.name for row in setup.webhooks]),
     ):
-        _once((((*place, key), value) for place, value in draft.placed(table, values)), report)
-
-
-def _once(values: Iterable[tuple[Place, str]], report: Report) -> None:
-    first: dict[str, Place] = {}
-    for place, value in values:
-        other = first.setdefault(value, place)
-        if value and other != place:
-            report.add(place, f"'{value}' stands in {spell(other)} already")
-
-
-def _carriers(draft: Draft, report: Report) -> None:
-    """A prefix belongs to one carrier, and so does every way to write a name."""
-    carriers = list(draft.placed("carrier", draft.setup.carriers))
-    _once((((*place, "prefixes"), prefix) for place, row in carriers for prefix in row.prefixes), report)
-    names = {row.name.casefold(): place for place, row in carriers}
-    first: dict[str, Place] = {}
-    for place, row in carriers:
-        for alias in row.aliases:
-            written = alias.casefold()
-            other = names.get(written, first.setdefault(written, place))
-            if other != place:
-                report.add((*place, "aliases"), f"'{alias}' already means {spell(other)}")
+        once((((*place, key), value) for place, value in draft.placed(table, values)), report)
 
 
 def _hotline(setup: Setup, place: Place, hotline: Hotline, report: Report) -> None:
@@ -172,4 +151,4 @@ def _endpoints(draft: Draft, report: Report) -> None:
         found.append(((*place, *key), agent.endpoint))
         if agent.endpoint in extensions:
             report.add((*place, *key), f"'{agent.endpoint}' is an extension, and no SIP account may be named like one")
-    _once(((place, name) for place, name in found if not report.wrong(place)), report)
+    once(((place, name) for place, name in found if not report.wrong(place)), report)

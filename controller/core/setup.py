@@ -54,13 +54,18 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """Country (ISO 3166, for numbers written nationally), time zone (IANA) and language of prompts (`vi`, `en`)."""
+    """What holds where a row does not say.
+
+    Country (ISO 3166, for numbers written nationally), time zone (IANA), language of prompts (`vi`, `en`), longest
+    wrap-up (s), numbers of emergency services, and the file of the table of carriers (empty: the shipped one).
+    """
 
     country: str = "VN"
     timezone: str = "Asia/Ho_Chi_Minh"
     language: str = "vi"
     wrap_up_max: int = WRAP_UP_MAX_S
     emergency: tuple[str, ...] = ("112", "113", "114", "115")
+    carriers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,20 @@ class Carrier:
     def group(self) -> str:
         """The network this operator's numbers are on."""
         return self.on_net or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """Where the carriers in force come from.
+
+    `origin` is `shipped`, `setup` (its own rows), the path of a file, or empty when there are none. `version` is the
+    date of the table, `trouble` why the file that was named is not in force.
+    """
+
+    origin: str = ""
+    version: str = ""
+    sources: tuple[str, ...] = ()
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +312,7 @@ class Setup:
     schedules: tuple[Schedule, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
     version: int = 0
+    carriers_from: TableSource = TableSource()
 
     @cached_property
     def trunk(self) -> dict[str, Trunk]:

@@ -70,6 +70,15 @@ class Report:
         return place in self._wrong
 
 
+def once(values: Iterable[tuple[Place, str]], report: Report) -> None:
+    """Report every value that stands somewhere else already."""
+    first: dict[str, Place] = {}
+    for place, value in values:
+        other = first.setdefault(value, place)
+        if value and other != place:
+            report.add(place, f"'{value}' stands in {spell(other)} already")
+
+
 def meant(word: str, known: Iterable[str], nearness: float = 0.66) -> str:
     """The ` (did you mean …?)` for a word that is not known; empty when nothing is near."""
     near = get_close_matches(word[:TEXT_MAX], list(known), 1, nearness)

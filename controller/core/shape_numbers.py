@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
-from controller.core.alphabets import DIGITS, EXTENSION, HOST, NAME, TEXT
+from controller.core.alphabets import EXTENSION, HOST, NAME, PATH, TEXT
 from controller.core.numbers import comparable, comparable_prefix, normalise
-from controller.core.setup import WRAP_UP_MAX_S, Blocked, Carrier, Defaults, Ported, Trunk
+from controller.core.setup import WRAP_UP_MAX_S, Blocked, Defaults, Ported, Trunk
 from controller.core.shape import Table, meant, shown
 
 DAY_S = 86_400
@@ -37,6 +37,7 @@ def read_defaults(table: Table | None) -> Defaults:
         language=table.word("language", ("vi", "en"), plain.language),
         wrap_up_max=table.integer("wrap_up_max", WRAP_UP_MAX_S, 1, DAY_S),
         emergency=table.texts("emergency", EXTENSION) if table.has("emergency") else plain.emergency,
+        carriers=table.text("carriers", PATH),
     )
 
 
@@ -95,16 +96,6 @@ def _host(table: Table) -> str:
         return f"{address}:{port}"
     table.wrong("host", f"{shown(host)} is no {HOST.words}; a carrier is known by its address, not by a name")
     return ""
-
-
-def read_carrier(table: Table) -> Carrier:
-    """An operator and its prefixes."""
-    return Carrier(
-        name=table.text("name", NAME, needed=True),
-        aliases=table.texts("aliases", TEXT),
-        prefixes=table.texts("prefixes", DIGITS),
-        on_net=table.text("on_net", NAME),
-    )
 
 
 def read_carrier_name(table: Table, carriers: Spelling, *, needed: bool = False) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.core import candidates, carriers_vn
+from controller.core import candidates
 from controller.core.candidates import Candidate, Notes, Question
 from controller.core.meter import admit, failed, release, succeeded, unusable
 from controller.core.model import Attempt
@@ -96,10 +96,11 @@ def _known_by(setup: Setup, carrier: str, source: str) -> str:
     """How we know the operator, in words."""
     if not carrier:
         return "operator unknown"
-    shipped = source == "prefix" and setup.carriers == carriers_vn.CARRIERS
-    return f"operator {carrier}, known by {source}" + (
-        f" of the shipped table {carriers_vn.VERSION}" if shipped else ""
-    )
+    table = setup.carriers_from
+    if source != "prefix" or not table.version:
+        return f"operator {carrier}, known by {source}"
+    whose = "the shipped table" if table.origin == "shipped" else f"the table {table.origin}"
+    return f"operator {carrier}, known by prefix of {whose} {table.version}"
 
 
 def _by_way(question: Question, carrier: str, notes: Notes) -> tuple[str, bool, Iterator[Candidate]]:

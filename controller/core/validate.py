@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from controller.core import carriers_vn, sense, sense_ways
+from controller.core import sense, sense_ways
+from controller.core.carrier_table import CarrierTable, read_carrier
 from controller.core.sense import Draft
-from controller.core.setup import Carrier, Defaults, Hotline, Setup, Trunk
+from controller.core.setup import Carrier, Defaults, Hotline, Setup, TableSource, Trunk
 from controller.core.shape import Place, Problem, Report, Table
 from controller.core.shape_desk import (
     read_agent,
@@ -25,7 +26,6 @@ from controller.core.shape_desk import (
 from controller.core.shape_hotlines import read_adaptive, read_hotline
 from controller.core.shape_numbers import (
     read_blocked,
-    read_carrier,
     read_defaults,
     read_ported,
     read_trunk,
@@ -44,10 +44,15 @@ class Checked:
     warnings: tuple[Problem, ...] = ()
 
 
-def validate(document: Mapping[str, object], now_ms: int = 0) -> Checked:
-    """Check a document and build its setup; never raises."""
+NO_TABLE = CarrierTable()
+ITS_OWN = TableSource("setup")
+"""What is told of carriers that stand in the setup itself."""
+
+
+def validate(document: Mapping[str, object], now_ms: int = 0, table: CarrierTable = NO_TABLE) -> Checked:
+    """Check a document and build its setup; never raises. `table` holds the carriers of a document without any."""
     report = Report()
-    draft = _Reading(document, report).draft()
+    draft = _Reading(document, report, table).draft()
     sense.check(draft, report)
     sense_ways.check(draft, report)
     _expired(draft, now_ms, report)
@@ -58,7 +63,8 @@ def validate(document: Mapping[str, object], now_ms: int = 0) -> Checked:
 class _Reading:
     """The tables of one document, read in the order in which they need each other."""
 
-    def __init__(self, document: Mapping[str, object], report: Report) -> None:
+    def __init__(self, document: Mapping[str, object], report: Report, table: CarrierTable) -> None:
+        self._shipped = table
         self._root = Table(document, (), report)
         self._report = report
         self._places: dict[str, tuple[Place, ...]] = {}
@@ -68,7 +74,7 @@ class _Reading:
         defaults = self._defaults()
         country = defaults.country
         ways = WayReader(country, self._report)
-        carriers = self._carriers(country)
+        carriers, carriers_from = self._carriers(defaults)
         spelling = Setup(carriers=carriers).carrier_spelling
         trunks = self._rows("trunk", lambda table: read_trunk(table, spelling))
         hotlines = self._rows("hotline", lambda table: read_hotline(table, defaults, spelling, ways))
@@ -86,6 +92,7 @@ class _Reading:
             ported=self._rows("ported", lambda table: read_ported(table, country, spelling)),
             schedules=self._rows("schedule", lambda table: read_schedule(table, defaults)),
             webhooks=self._rows("webhook", read_webhook),
+            carriers_from=carriers_from,
         )
         self._root.done()
         return Draft(setup, self._places, tuple(ways.uses))
@@ -97,12 +104,16 @@ class _Reading:
             table.done()
         return defaults
 
-    def _carriers(self, country: str) -> tuple[Carrier, ...]:
-        """The carriers of the document, or the table that was shipped for the country."""
+    def _carriers(self, defaults: Defaults) -> tuple[tuple[Carrier, ...], TableSource]:
+        """The carriers of the document, or those of the table that goes with it."""
         own = self._rows("carrier", read_carrier)
-        if own or self._root.has("carrier"):
-            return own
-        return carriers_vn.CARRIERS if country == "VN" else ()
+        if not own and not self._root.has("carrier"):
+            return self._shipped.carriers, self._shipped.source
+        if defaults.carriers:
+            self._report.add(
+                ("defaults", "carriers"), "the setup has carriers of its own, so it can name no file of them"
+            )
+        return own, ITS_OWN
 
     def _rows(self, table: str, read: Callable[[Table], Row]) -> tuple[Row, ...]:
         """Every row of a table, each with all its keys looked at."""

@@ -3,7 +3,7 @@
 Country code 84, trunk prefix 0. A mobile number is 0 and nine digits beginning with 3, 5, 7, 8 or 9; a landline is 02
 and nine more digits (area code and subscriber). 1800 (the callee pays) and 1900 (premium) have no trunk prefix and
 cannot be dialled as +84…. Whether a prefix is assigned to anybody is no question of form: that is data
-(`controller.core.carriers_vn`), and an unassigned prefix must still be diallable.
+(`controller/data/carriers_vn.toml`), and an unassigned prefix must still be diallable.
 
 Sources: Circular 22/2014/TT-BTTTT (numbering plan), the change of mobile numbers from 11 to 10 digits of 15 September
 2018, and the metadata of libphonenumber 9.0.43 for 069 and 0672.

@@ -56,7 +56,7 @@ async def _database(settings: Settings) -> tuple[Found, Setup | None]:
         database = Database(settings.database.url)
         try:
             stored = await SetupRepo(database, SystemClock()).current()
-            setup = setup_file.parse(stored.text, f"version {stored.version}")
+            setup = setup_file.parse_in_force(stored.text, f"version {stored.version}")
         finally:
             await database.close()
     except TongdaiError as error:

@@ -59,7 +59,7 @@ class _Unread:
 class SqlLedger:
     """`ports.Ledger` on SQLite or PostgreSQL. The database must have been migrated (`db.migrate`)."""
 
-    def __init__(self, database: Database, clock: Clock, parse: Parse = setup_file.parse) -> None:
+    def __init__(self, database: Database, clock: Clock, parse: Parse = setup_file.parse_in_force) -> None:
         self._database = database
         self._clock = clock
         self._parse = parse

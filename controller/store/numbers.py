@@ -39,7 +39,6 @@ from controller.store.tables import blocked, meta, number_carrier
 BATCH_ROWS: Final = 500
 """Rows of one transaction: a few milliseconds, so that no call waits."""
 BY_HAND_MAX: Final = 100_000
-NOTE_CHARS_MAX: Final = 200
 FETCH_AGAIN_S: Final = 2.0
 _BLOCKED: Final = "numbers"
 _BY_HAND: Final = "carriers_by_hand"

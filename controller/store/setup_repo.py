@@ -46,7 +46,7 @@ async def latest(connection: AsyncConnection) -> StoredSetup:
     return FRESH if found is None else _stored(found)
 
 
-def setup_of(stored: StoredSetup, parse: Parse = setup_file.parse) -> Setup:
+def setup_of(stored: StoredSetup, parse: Parse = setup_file.parse_in_force) -> Setup:
     """Read a stored version; LedgerError when this program does not understand it."""
     if stored.version == 0:
         return Setup()

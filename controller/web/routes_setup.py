@@ -19,7 +19,6 @@ from controller import setup_file
 from controller.core.difference import difference
 from controller.core.setup import Setup
 from controller.core.shape import spell
-from controller.core.validate import validate
 from controller.errors import SetupError
 from controller.web.asked import Known, Who
 from controller.web.auth import TOML_MEDIA, Role
@@ -108,7 +107,7 @@ async def _in_force(request: Request, deps: Deps) -> tuple[int, Setup]:
 async def _checked(request: Request, deps: Deps, document: Mapping[str, object]) -> Setup:
     """Validate a document; Problem 422 with every mistake and its place in it."""
     now_ms = deps.clock.now_ms()
-    checked = await _aside(request, lambda: validate(document, now_ms))
+    checked = await _aside(request, lambda: setup_file.check_document(document, now_ms))
     if checked.setup is None:
         errors = tuple(Mistake(spell(row.place) or "body", row.text) for row in checked.problems)
         raise Problem(422, f"the setup has {len(errors)} mistakes, nothing was changed", errors=errors)

@@ -6,7 +6,8 @@ from copy import deepcopy
 from typing import Any
 
 from controller.core.shape import Problem
-from controller.core.validate import Checked, validate
+from controller.core.validate import Checked
+from controller.setup_file import check_document
 
 BASE: dict[str, Any] = {
     "defaults": {"country": "VN", "timezone": "Asia/Ho_Chi_Minh", "language": "vi"},
@@ -79,12 +80,12 @@ DROP = object()
 
 def problems(document: dict[str, Any]) -> list[str]:
     """What is wrong with a document, as a person reads it."""
-    return told(validate(document).problems)
+    return told(check_document(document).problems)
 
 
 def warnings(document: dict[str, Any]) -> list[str]:
     """What is allowed in a document and hardly meant."""
-    checked = validate(document)
+    checked = check_document(document)
     assert checked.setup is not None, checked.problems
     return told(checked.warnings)
 
@@ -96,6 +97,6 @@ def told(found: tuple[Problem, ...]) -> list[str]:
 
 def right(document: dict[str, Any]) -> Checked:
     """The result of a document that must be right."""
-    checked = validate(document)
+    checked = check_document(document)
     assert checked.setup is not None, told(checked.problems)
     return checked

@@ -8,14 +8,15 @@ import phonenumbers
 import pytest
 from phonenumbers import carrier as library
 
-from controller.core import carriers_vn
+from controller.carrier_file import shipped
 from controller.core.numbers import carrier_of, normalise
 from controller.core.setup import Setup
 from tests.core.vietnamese_numbers import carrier_by_prefix
 
 pytestmark = pytest.mark.pure
 
-SETUP = Setup(carriers=carriers_vn.CARRIERS)
+VN = shipped("VN")
+SETUP = Setup(carriers=VN.carriers)
 
 
 def test_the_table_is_the_independent_one() -> None:
@@ -23,12 +24,13 @@ def test_the_table_is_the_independent_one() -> None:
 
 
 def test_it_says_when_and_where_it_comes_from() -> None:
-    assert date.fromisoformat(carriers_vn.VERSION) >= date(2026, 1, 1)
-    assert "libphonenumber" in carriers_vn.SOURCE
+    assert date.fromisoformat(VN.source.version) >= date(2026, 1, 1)
+    assert VN.source.origin == "shipped"
+    assert any("libphonenumber" in source for source in VN.source.sources)
 
 
 def test_no_prefix_stands_twice() -> None:
-    prefixes = [prefix for row in carriers_vn.CARRIERS for prefix in row.prefixes]
+    prefixes = [prefix for row in VN.carriers for prefix in row.prefixes]
     assert len(prefixes) == len(set(prefixes))
 
 
@@ -47,5 +49,6 @@ def test_the_library_says_the_same_except_where_it_is_known_to_be_wrong(decade: 
 
 def test_virtual_operators_count_as_on_the_network_they_use() -> None:
     assert SETUP.network("itel") == SETUP.network("wintel") == SETUP.network("vinaphone") == "vinaphone"
+    assert {SETUP.network(name) for name in ("local", "vnsky", "fpt")} == {"mobifone"}
     assert SETUP.network("viettel") != SETUP.network("mobifone")
     assert SETUP.network("nobody we know") == "nobody we know"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.carriers_vn import CARRIERS
+from controller.carrier_file import shipped
 from controller.core.numbers import (
     NO_NUMBER,
     Kind,
@@ -24,6 +24,7 @@ from tests.core.vietnamese_numbers import AREAS, NOBODYS, carrier_by_prefix, ren
 
 pytestmark = pytest.mark.pure
 
+CARRIERS = shipped("VN").carriers
 VN = Setup(carriers=CARRIERS)
 MINUTE_MS = 60_000
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller import setup_file
+from controller import setup_file, toml_document
 from controller.core.setup import Setup
 from controller.core.shape import Table
 from controller.core.shape_desk import WAYS_OUT, WEEKDAYS
@@ -95,11 +95,11 @@ def test_what_is_no_toml_says_on_which_line(text: str, start: str) -> None:
 
 
 def test_words_of_the_library_without_a_place_stand_on_the_first_line() -> None:
-    assert setup_file._syntax("something new", "a\nb", "x.toml") == "x.toml:1: something new"
+    assert toml_document._syntax("something new", "a\nb", "x.toml") == "x.toml:1: something new"
 
 
 def test_texts_too_long_or_too_deep_are_refused() -> None:
-    [problem] = refused("#" * (setup_file.BYTES_MAX + 1))
+    [problem] = refused("#" * (toml_document.BYTES_MAX + 1))
     assert "is longer than" in problem
     [problem] = refused("a = " + "[" * 5000 + "]" * 5000)
     assert problem == "setup.toml:1: is nested too deeply"
@@ -187,7 +187,8 @@ def test_a_difference_is_told_by_meaning_and_keeps_secrets() -> None:
 
 
 def test_an_empty_file_is_an_empty_setup() -> None:
-    assert setup_file.parse("") == Setup(carriers=setup_file.parse("# nothing\n").carriers)
+    plain = setup_file.parse("# nothing\n")
+    assert setup_file.parse("") == Setup(carriers=plain.carriers, carriers_from=plain.carriers_from)
 
 
 def mistakes(text: str) -> tuple[str, ...]:

@@ -8,16 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.carrier_file import shipped
 from controller.core import trunks
-from controller.core.carriers_vn import CARRIERS, VERSION
 from controller.core.model import HotlineState, TrunkState
 from controller.core.numbers import is_blocked
-from controller.core.setup import Adaptive, AgentSetup, Blocked, Defaults, Hotline, Ported, Setup, Trunk
+from controller.core.setup import Adaptive, AgentSetup, Blocked, Defaults, Hotline, Ported, Setup, TableSource, Trunk
 from controller.core.trunks import ATTEMPTS_MAX, Decision, Question, decide, find_hotline
 
 pytestmark = pytest.mark.pure
 
 NOW_MS = 1_800_000_000_000
+VN = shipped("VN")
+CARRIERS = VN.carriers
 VIETTEL, VIETTEL_2, MOBI, VINA = "+842473001001", "+842473001002", "+84901001001", "+84911001001"
 VIRTUAL = "+842473009999"
 DOWN = TrunkState("", failures=3, cooling_until_ms=NOW_MS + 1000)
@@ -29,6 +31,7 @@ def line(number: str, trunk: str, **keys: Any) -> Hotline:
 
 SETUP = Setup(
     carriers=CARRIERS,
+    carriers_from=VN.source,
     trunks=(
         Trunk("viettel-1", "viettel", endpoint="viettel-1", max_channels=2, max_cps=2),
         Trunk("viettel-2", "viettel", endpoint="vt2"),
@@ -97,10 +100,12 @@ def test_the_number_is_sent_as_the_carrier_expects_it(dialled: str, number: str)
 
 
 def test_the_steps_say_how_the_operator_is_known() -> None:
-    assert ask().steps[1] == f"operator viettel, known by prefix of the shipped table {VERSION}"
+    assert ask().steps[1] == f"operator viettel, known by prefix of the shipped table {VN.source.version}"
     assert ask("0912345679").steps[1] == "operator viettel, known by ported"
-    own = Setup(**{**vars_of(SETUP), "carriers": CARRIERS[:2]})
+    own = Setup(**{**vars_of(SETUP), "carriers": CARRIERS[:2], "carriers_from": TableSource("setup")})
     assert ask(setup=own).steps[1] == "operator viettel, known by prefix"
+    file = Setup(**{**vars_of(SETUP), "carriers_from": TableSource("/etc/carriers.toml", "2027-01-31")})
+    assert ask(setup=file).steps[1] == "operator viettel, known by prefix of the table /etc/carriers.toml 2027-01-31"
     assert ask("02439361234").steps[1] == "operator unknown"
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core import carriers_vn
+from controller.carrier_file import shipped
 from controller.core.setup import (
     Adaptive,
     AgentSetup,
@@ -35,6 +35,8 @@ from controller.core.validate import validate
 from tests.core.documents import BASE, DROP, changed, problems, right, warnings
 
 pytestmark = pytest.mark.pure
+
+VN = shipped("VN")
 
 
 def setup_of(document: dict[str, Any]) -> Setup:
@@ -83,11 +85,11 @@ def test_a_right_document_becomes_the_setup_it_says() -> None:
 
 
 def test_an_empty_document_is_right_and_empty() -> None:
-    assert setup_of({}) == Setup(carriers=carriers_vn.CARRIERS)
+    assert setup_of({}) == Setup(carriers=VN.carriers, carriers_from=VN.source)
 
 
 def test_the_shipped_carriers_stand_until_rows_replace_them() -> None:
-    assert setup_of(BASE).carriers == carriers_vn.CARRIERS
+    assert setup_of(BASE).carriers == VN.carriers
     own = [{"name": "viettel", "aliases": ["Viettel"], "prefixes": ["086"], "on_net": "all"}, {"name": "mobifone"}]
     setup = setup_of(changed(("carrier", own)))
     assert [row.name for row in setup.carriers] == ["viettel", "mobifone"]

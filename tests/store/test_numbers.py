@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.core.setup import Blocked, Carrier, Defaults, Setup
 from controller.core import ported
+from controller.core.setup import Blocked, Carrier, Defaults, Setup
 from controller.errors import SetupError
 from controller.store import audit, number_files, ported_books, ported_import
 from controller.store.db import Database

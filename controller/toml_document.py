@@ -1,0 +1,69 @@
+"""TOML files people write: read whole, taken apart, and every mistake told with its file and line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from controller.core.shape import Place, Problem
+from controller.errors import SetupError
+from controller.toml_lines import lines_of
+
+BYTES_MAX = 8 * 1024 * 1024
+MARK = "\ufeff"
+_SYNTAX = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL)
+
+
+def read(path: Path) -> str:
+    """The text of a file with its line ends as they are; SetupError when it cannot be read."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SetupError((f"{path}: cannot be read: {error.strerror or error}",)) from error
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SetupError((f"{path}:{line}: is not UTF-8",)) from error
+
+
+def document_of(text: str, source: str) -> dict[str, object]:
+    """The tables of a text; SetupError with the line where it is no TOML."""
+    if len(text) > BYTES_MAX:
+        raise SetupError((f"{source}:1: is longer than {BYTES_MAX} characters; import long lists from CSV instead",))
+    try:
+        return tomllib.loads(text.removeprefix(MARK))
+    except tomllib.TOMLDecodeError as error:
+        raise SetupError((_syntax(str(error), text, source),)) from error
+    except (RecursionError, ValueError) as error:
+        why = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise SetupError((f"{source}:1: {why}",)) from error
+
+
+def placed(problems: Iterable[Problem], text: str, source: str) -> tuple[str, ...]:
+    """Each problem in one line with its line number, in the order of the file."""
+    found = tuple(problems)
+    if not found:
+        return ()
+    lines = lines_of(text.removeprefix(MARK))
+    with_line = [(_line(problem.place, lines), str(problem)) for problem in found]
+    return tuple(f"{source}:{line}: {told}" for line, told in sorted(with_line, key=lambda pair: pair[0]))
+
+
+def _syntax(message: str, text: str, source: str) -> str:
+    """The library's own words about what is no TOML, with the line in front."""
+    found = _SYNTAX.fullmatch(message)
+    if found is None:
+        return f"{source}:1: {message}"
+    line = found["line"] or str(text.rstrip("\n").count("\n") + 1)
+    column = f" (column {found['column']})" if found["column"] else " (at the end of the file)"
+    return f"{source}:{line}: this is no TOML: {found['what']}{column}"
+
+
+def _line(place: Place, lines: Mapping[Place, int]) -> int:
+    """The line of a place, or of the nearest table around it when the key itself is missing."""
+    while place and place not in lines:
+        place = place[:-1]
+    return lines.get(place, 1)
