@@ -31,7 +31,7 @@ from controller.core.setup import (
     WayKind,
     Webhook,
 )
-from controller.core.validate import validate
+from controller.setup_file import check_document
 from tests.core.documents import BASE, DROP, changed, problems, right, warnings
 
 pytestmark = pytest.mark.pure
@@ -171,10 +171,10 @@ def test_everything_that_can_be_said_about_a_queue() -> None:
 
 def test_what_is_over_is_told_and_kept() -> None:
     document = changed(("blocked.0.until", "2026-11-22"))
-    checked = validate(document, now_ms=1_800_000_000_000)
+    checked = check_document(document, now_ms=1_800_000_000_000)
     assert [str(found) for found in checked.warnings] == ["blocked[0].until: is over: this number is no longer blocked"]
     assert checked.setup is not None
-    assert validate(document, now_ms=0).warnings == ()
+    assert check_document(document, now_ms=0).warnings == ()
 
 
 def test_every_mistake_is_in_the_one_report() -> None:
@@ -227,7 +227,7 @@ VALUES = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
 def test_no_document_makes_it_fall_over(document: dict[str, Any]) -> None:
-    checked = validate(document)
+    checked = check_document(document)
     assert (checked.setup is None) == bool(checked.problems)
     for line in problems(document):
         assert "\n" not in line
@@ -274,7 +274,7 @@ def test_a_document_gone_wrong_anywhere_is_refused_or_still_makes_sense(changes:
                 table[path[-1]] = value
         except (KeyError, IndexError, TypeError):
             continue
-    checked = validate(document)
+    checked = check_document(document)
     if checked.setup is not None:
         makes_sense(checked.setup)
 

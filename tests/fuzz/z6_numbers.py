@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Callable, Iterable
 
-from controller.core.carriers_vn import CARRIERS
+from controller.carrier_file import shipped
 from controller.core.numbers import Kind, carrier_of, clean, normalise
 from controller.core.setup import Setup
 from tests.core.vietnamese_numbers import AREAS, NOBODYS, carrier_by_prefix, renumbered
@@ -20,7 +20,7 @@ SHORT = re.compile(r"[1-9][0-9]{2,5}")
 CARRIER = carrier_by_prefix()
 RENUMBERED = renumbered()
 PREFIXES = (*CARRIER, *NOBODYS.split(), *RENUMBERED, *AREAS.split())
-SETUP = Setup(carriers=CARRIERS)
+SETUP = Setup(carriers=shipped("VN").carriers)
 MARKS = " .-()/·\u2011\u2013\u00a0\u200e\u202a\u202c\t"
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")

@@ -11,7 +11,7 @@ import tomllib
 
 from controller import setup_file
 from controller.core.setup import Setup
-from controller.core.validate import validate
+from controller.setup_file import check_document
 from tests.core.floor import CALM, Floor
 from tests.fuzz.documents import document, spoilt
 
@@ -42,7 +42,7 @@ class Z7:
         return CHECKED + 1
 
     def _read(self, made: dict[str, object]) -> Setup | None:
-        checked = validate(made)
+        checked = check_document(made)
         assert (checked.setup is None) == bool(checked.problems), made
         if checked.setup is None:
             assert all(str(problem).isprintable() for problem in checked.problems), checked.problems
@@ -50,7 +50,7 @@ class Z7:
             return None
         text = setup_file.to_toml(made)
         assert setup_file.parse(text) == checked.setup, text
-        assert validate(tomllib.loads(text)).setup == checked.setup, text
+        assert check_document(tomllib.loads(text)).setup == checked.setup, text
         self.accepted += 1
         return checked.setup
 
