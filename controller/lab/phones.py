@@ -20,6 +20,7 @@ from controller.lab import scenarios, sip, tone
 HOST = "127.0.0.1"
 CALLS_MAX = 1000
 LIFE_S = 300
+RATE = 10
 REGISTER_S = 3600
 BOUND_S = 3.0
 _LOGGED = re.compile(r"^-{20,} [^\n]*\n(?:UDP|TCP) message (sent|received)[^\n]*\n\n", re.MULTILINE)
@@ -48,7 +49,7 @@ def free_port(host: str = HOST) -> int:
 
 @dataclass
 class Sipp:
-    """One SIPp process. `server` is where it sends, `at` the address and port it is."""
+    """One SIPp process. `server` is where it sends, `at` the address and port it is, `rate` its calls a second."""
 
     name: str
     scenario: str
@@ -59,6 +60,7 @@ class Sipp:
     password: str = ""
     calls: int = CALLS_MAX
     life_s: int = LIFE_S
+    rate: int = RATE
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> Sipp:
@@ -129,7 +131,7 @@ class Sipp:
     def _command(self) -> list[str]:
         host, port = self.at
         where = ["-i", host, "-p", str(port), "-mi", host, "-cp", str(free_port())]
-        bounds = ["-m", str(self.calls), "-timeout", f"{self.life_s}s", "-nostdin", "-aa"]
+        bounds = ["-m", str(self.calls), "-r", str(self.rate), "-timeout", f"{self.life_s}s", "-nostdin", "-aa"]
         who = ["-s", self.service, "-au", self.service, "-ap", self.password or "-"]
         logs = ["-trace_msg", "-message_file", str(self._file("messages"))]
         logs += ["-trace_err", "-error_file", str(self._file("errors"))]
