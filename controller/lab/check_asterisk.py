@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from controller.cli_words import language
+from controller.core import ids
 from controller.core.setup import Setup
 from controller.lab.versions import Support, judge
 from controller.settings import Settings
@@ -57,7 +58,8 @@ def look_at_asterisk(settings: Settings, setup: Setup) -> Iterator[Found]:
     """Ask Asterisk about itself by ARI; when it does not answer there is one line and no more."""
     ari = Ari(settings)
     try:
-        version = str(ari.get("asterisk/info?only=system")["system"]["version"])
+        info = ari.get("asterisk/info?only=system,config")
+        version = str(info["system"]["version"])
     except AskError as error:
         refused = error.status in {401, 403}
         part = "ari user" if refused else "asterisk"
@@ -67,6 +69,7 @@ def look_at_asterisk(settings: Settings, setup: Setup) -> Iterator[Found]:
     word = {Support.FULL: OK, Support.REDUCED: WARN, Support.REFUSED: FAIL}[verdict.support]
     yield Found(word, "asterisk", f"{verdict.version} ({verdict.support.value}) {verdict.reason}".rstrip())
     yield Found(OK, "ari user", f"{settings.ari.user} at {settings.ari.url}")
+    yield from _system_name(str(info.get("config", {}).get("name") or ""))
     for look in (_modules, _application, _dialplan):
         try:
             yield look(ari, settings)
@@ -105,6 +108,15 @@ class Ari:
             if error.status != 404:  # noqa: PLR2004 - an unknown global is told as not found
                 raise
             return ""
+
+
+def _system_name(name: str) -> Iterator[Found]:
+    """Channel ids begin with it, and what we make for a call is named after the caller's channel (core.ids)."""
+    if ids.parse(ids.bridge(f"{name}-1700000000.1")) is None:
+        shown = "".join(char if char.isprintable() else "?" for char in name[:80])
+        said = f"systemname {shown!r} in asterisk.conf hides calls: letters, digits, _ and - only, at most 53 of them"
+        vietnamese = f"systemname {shown!r} trong asterisk.conf: chỉ dùng chữ cái, chữ số, _ và -, tối đa 53 ký tự"
+        yield Found(FAIL, "system name", said, f"{vietnamese}, nếu không sẽ không nhận ra cuộc gọi nào")
 
 
 def _modules(ari: Ari, _settings: Settings) -> Found:

@@ -25,6 +25,7 @@ class FakeAri:
 
     def __init__(self):
         self.version = "22.10.1"
+        self.system_name = ""
         self.modules = [{"name": f"{name}.so", "status": "Running"} for name in check_asterisk.MODULES]
         self.variables = {"TD_APP": "tongdai", "TD_AGI": "", "ASTDATADIR": "/nowhere", "ASTSPOOLDIR": "/nowhere"}
         self.contexts = {"viettel-1": "tongdai-inbound", "an": "tongdai-outbound", "binh": "tongdai-outbound"}
@@ -58,7 +59,7 @@ class FakeAri:
             return 401, {"message": "Authentication required"}
         path = parts.path.removeprefix("/ari/")
         if path == "asterisk/info":
-            return 200, {"system": {"version": self.version}}
+            return 200, {"system": {"version": self.version}, "config": {"name": self.system_name}}
         if path == "asterisk/modules":
             return 200, self.modules
         if path.startswith("applications/"):
@@ -245,3 +246,22 @@ async def test_a_port_nobody_listens_on_is_told():
     assert (await check._port("agi", Bind("127.0.0.1", 9))).word == "FAIL"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert (await check._port("agi", Bind("127.0.0.1", listener.getsockname()[1]))).word == "ok"
+
+
+@pytest.mark.parametrize("name", ["pbx.example.com", "a b", "x" * 54, "\x1b[31m"])
+@pytest.mark.parametrize(("locale", "said"), [("C", "letters, digits"), ("vi_VN.UTF-8", "chữ cái, chữ số")])
+def test_a_system_name_that_hides_calls_is_refused(look, ari, environ, name, locale, said):
+    ari.system_name = name
+    environ.setenv("LC_ALL", locale)
+    result = look()
+    line = next(row for row in result.out.splitlines() if "system name" in row)
+    assert result.code == 1
+    assert line.startswith("FAIL")
+    assert said in line
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("name", ["", "hanoi-1", "PBX_2", "x" * 53])
+def test_a_system_name_that_fits_is_not_mentioned(look, ari, name):
+    ari.system_name = name
+    assert "system name" not in look().out

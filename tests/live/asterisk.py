@@ -16,8 +16,12 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from controller.lab.get_asterisk import AsteriskInstall, find_asterisk
 
@@ -175,6 +179,21 @@ class PrivateAsterisk:
             "pjsip.conf": PJSIP.format(port=self.sip_port) + self.pjsip,
             "extensions.conf": "[general]\nstatic=yes\n[globals]\n" + self.dialplan,
         }
+
+
+def asterisk_of(dialplan: str = "", pjsip: str = "") -> Any:
+    """A fixture for a module: `asterisk = asterisk_of(DIALPLAN, PJSIP)` starts one of its own and removes it after."""
+
+    @pytest.fixture(scope="module", name="asterisk")
+    def started() -> Iterator[PrivateAsterisk]:
+        running = PrivateAsterisk(dialplan=dialplan, pjsip=pjsip)
+        running.start()
+        try:
+            yield running
+        finally:
+            running.stop()
+
+    return started
 
 
 def link(path: Path, target: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ from controller.errors import LeadLostError, TelephoneError
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
 from controller.settings import Ari
-from tests.live.asterisk import PASSWORD, USER, PrivateAsterisk
+from tests.live.asterisk import PASSWORD, USER, PrivateAsterisk, asterisk_of
 from tests.live.raw_ari import raw_ari
 from tests.live.test_asterisk_rules import ENDPOINT, TRUNK
 
@@ -53,14 +53,7 @@ PJSIP = (
 )
 
 
-@pytest.fixture(scope="module")
-def asterisk() -> Iterator[PrivateAsterisk]:
-    running = PrivateAsterisk(dialplan=DIALPLAN, pjsip=PJSIP)
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stop()
+asterisk = asterisk_of(DIALPLAN, PJSIP)
 
 
 class House:

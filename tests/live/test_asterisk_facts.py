@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
 from tests.live.agi_peer import agi_peer
-from tests.live.asterisk import PrivateAsterisk, free_port
+from tests.live.asterisk import PrivateAsterisk, asterisk_of, free_port
 from tests.live.raw_ari import HEADERS, RawAri, raw_ari
 
 pytestmark = pytest.mark.live
@@ -56,14 +56,7 @@ contact=sip:x@127.0.0.1:9
 """
 
 
-@pytest.fixture(scope="module")
-def asterisk() -> Iterator[PrivateAsterisk]:
-    running = PrivateAsterisk(dialplan=DIALPLAN, pjsip=PJSIP)
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stop()
+asterisk = asterisk_of(DIALPLAN, PJSIP)
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from controller.lab.sipcall import Rule
 from controller.lab.softphone import Softphone
-from tests.live.asterisk import PrivateAsterisk
+from tests.live.asterisk import PrivateAsterisk, asterisk_of
 from tests.live.raw_ari import RawAri, raw_ari
 from tests.wire.ari_models import DESCRIPTION
 
@@ -55,14 +55,7 @@ PJSIP = (
 )
 
 
-@pytest.fixture(scope="module")
-def asterisk() -> Iterator[PrivateAsterisk]:
-    running = PrivateAsterisk(dialplan=DIALPLAN, pjsip=PJSIP)
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stop()
+asterisk = asterisk_of(DIALPLAN, PJSIP)
 
 
 @pytest.fixture
