@@ -77,11 +77,15 @@ class AriHttp(HttpClient):  # type: ignore[misc]  # aioswagger11 has no types
         port = parts.port or (443 if self.tls else 80)
         self.pool = Pool(parts.hostname, port, tls=ssl.create_default_context() if self.tls else None)
 
-    async def send(self, method: str, target: str, body: bytes = b"", limit_s: float = COMMAND_LIMIT_S) -> Reply:
-        """One request to `target` (path and query, already quoted); NoReplyError when no reply came in time."""
+    def compose(self, method: str, target: str, body: bytes = b"") -> bytes:
+        """One request to `target` (path and query, already quoted) as it goes over the wire."""
         line = f"{method} {target}".encode("ascii") + self._head
         kind = b"Content-Type: application/json\r\n" if body else b""
-        return await self.pool.request(line + kind + b"Content-Length: %d\r\n\r\n" % len(body) + body, limit_s)
+        return line + kind + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+    async def send(self, method: str, target: str, body: bytes = b"", limit_s: float = COMMAND_LIMIT_S) -> Reply:
+        """One request and its reply; NoReplyError when none came in time."""
+        return await self.pool.request(self.compose(method, target, body), limit_s)
 
     async def request(self, method: str, url: str, **_: object) -> Answer:
         """What aioswagger11 asks while it reads the API description; every other request goes by `send`."""
@@ -127,6 +131,11 @@ class AriClient(aioari.client.Client):  # type: ignore[misc]  # aioari has no ty
         """Carry out an operation and return the reply, whatever its status; NoReplyError when there is none."""
         method, target, body = self._operations[operation].encode(parameters)
         return await self.http.send(method, target, body, limit_s)
+
+    async def ask_together(self, asks: Iterable[tuple[str, Mapping[str, object]]]) -> list[Reply]:
+        """Several operations in one piece, carried out in this order whatever becomes of each; their replies."""
+        pieces = [self.http.compose(*self._operations[name].encode(parameters)) for name, parameters in asks]
+        return await self.http.pool.requests(b"".join(pieces), COMMAND_LIMIT_S, len(pieces))
 
     async def get(self, operation: str, parameters: Mapping[str, object], none: int = 0) -> object:
         """Carry out a reading operation and return its parsed body; RefusedError unless Asterisk agreed.

@@ -58,13 +58,15 @@ class Wait:
 class Ask:
     """One request: an operation of Asterisk's API description by name, and its parameters.
 
-    `done` are the refusals that mean the work is done already; then there is nothing to wait for either.
+    `done` are the refusals that mean the work is done already; then there is nothing to wait for either. `on` says that
+    the next request may go out with this one: it does no harm when this one is refused.
     """
 
     operation: str
     parameters: dict[str, object]
     done: frozenset[int] = _NONE
     wait: Wait | None = None
+    on: bool = False
 
 
 Plan = tuple[Ask, ...]
@@ -88,7 +90,7 @@ def undo(command: do.Command) -> Plan:
 def _answer(c: do.Answer, _app: str) -> Plan:
     """Take the call over first: until then the dialplan lets it wait for us some seconds only (docs/dialplan.md)."""
     taken: dict[str, object] = {"channelId": an_id(c.call), "variable": "TIMEOUT(absolute)", "value": str(CALL_LIMIT_S)}
-    return (Ask("channels.setChannelVar", taken), Ask("channels.answer", {"channelId": c.call}))
+    return (Ask("channels.setChannelVar", taken, on=True), Ask("channels.answer", {"channelId": c.call}))
 
 
 def _play(c: do.Play, _app: str) -> Plan:
@@ -161,11 +163,14 @@ def connected_line(number: str, name: str) -> dict[str, str]:
 
 
 def _join(c: do.Join, _app: str) -> Plan:
-    """Silence the music first: it would play on inside the bridge, in place of the other side's voice."""
+    """Silence the music first: it would play on inside the bridge, in place of the other side's voice.
+
+    Somebody has answered and hears nothing yet, so all three go at once.
+    """
     bridge = an_id(c.bridge)
     return (
-        Ask("channels.stopMoh", {"channelId": an_id(c.call)}, _GONE),
-        Ask("bridges.createWithId", {"bridgeId": bridge, "type": "mixing"}, _THERE),
+        Ask("channels.stopMoh", {"channelId": an_id(c.call)}, _GONE, on=True),
+        Ask("bridges.createWithId", {"bridgeId": bridge, "type": "mixing"}, _THERE, on=True),
         Ask("bridges.addChannel", {"bridgeId": bridge, "channel": [c.call, an_id(c.leg)]}),
     )
 

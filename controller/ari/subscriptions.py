@@ -1,28 +1,26 @@
-"""What our application is told about beyond its own channels: every caller to the very end, and the agents' phones.
+"""What our application is told about beyond its own channels: the agents' phones.
 
-A caller's `ChannelDestroyed`, with the cause, comes only to those who subscribed to that channel; a phone's state and
-the channels others make on it only to those who subscribed to the endpoint (docs/asterisk-facts.md, part 2). All of it
-is lost with the socket unless the application happens to hold a channel, so after a connect everything is asked again.
+A phone's state and the channels others make on it are told only to those who subscribed to the endpoint
+(docs/asterisk-facts.md, part 2). All of it is lost with the socket unless the application happens to hold a channel, so
+after a connect everything is asked again. Callers are not subscribed: `ChannelHangupRequest` and `StasisEnd` come to
+the application that holds the channel, and say all that `ChannelDestroyed` would say after them.
 
 One unknown name refuses a whole request, hence: many names at once, and one by one when that is refused.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from controller.ari.client import RefusedError, reason_of
 from controller.ari.pool import Reply
 from controller.ari.requests import an_endpoint
-from controller.errors import TelephoneError
 
 ANY_OK: Final = range(200, 300)
 BATCH_MAX: Final = 30
 """Names in one request: Asterisk refuses a URL of 9 kB, and a name takes up to 100 bytes."""
 
-CALLERS_MAX: Final = 10_000
 _UNKNOWN: Final = frozenset({404, 422})
 
 Ask = Callable[[str, dict[str, object]], Awaitable[Reply]]
@@ -36,29 +34,10 @@ class Subscriptions:
         self._app = app
         self._ask = ask
         self._phones: dict[str, None] = {}
-        self._callers: asyncio.Queue[str] = asyncio.Queue(CALLERS_MAX)
 
     def forget(self) -> None:
         """The socket is new: nothing is subscribed."""
         self._phones.clear()
-        while not self._callers.empty():
-            self._callers.get_nowait()
-
-    def caller(self, channel: str) -> None:
-        """Follow a caller to the end. Left out when too many wait: the next audit tells of that end as well."""
-        if not self._callers.full():
-            self._callers.put_nowait(f"channel:{channel}")
-
-    async def follow_callers(self) -> None:
-        """Subscribe callers as they come, those that came together in one request; never ends."""
-        while True:
-            batch = [await self._callers.get()]
-            while not self._callers.empty() and len(batch) < BATCH_MAX:
-                batch.append(self._callers.get_nowait())
-            try:
-                await self._subscribe(batch)
-            except TelephoneError:  # as above: the audit stands behind this
-                continue
 
     async def watch(self, endpoints: Sequence[str]) -> None:
         """Be told about these phones and no others; `unknown` names those that do not exist, the rest is watched."""

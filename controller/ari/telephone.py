@@ -1,8 +1,7 @@
 """Asterisk as the engine sees it: commands go in, events come out, and the link between them mends itself.
 
 `run_link` keeps the event stream open. Its reader waits for nothing but the socket: a reader that stops is cut off
-by Asterisk within 3 s and every new call fails (docs/asterisk-facts.md, A9). Whatever a message sets off besides, a
-subscription for a new caller or the end of a command's waiting, happens outside of it.
+by Asterisk within 3 s and every new call fails (docs/asterisk-facts.md, A9).
 
 After every connect: the socket first, then the owner is told `SYNCING` (hold events back, watch the phones, take a
 snapshot, call `synced`), because Asterisk replays nothing and what was missed must be looked up.
@@ -40,7 +39,7 @@ from controller.ari.subscriptions import ANY_OK, Subscriptions
 from controller.ari.waiters import Waiters, heard_within
 from controller.ari.wire import INBOUND, WANTED, Ears
 from controller.core.commands import Command
-from controller.core.events import CallArrived, SnapshotTaken
+from controller.core.events import SnapshotTaken
 from controller.errors import LeadLostError, TelephoneError
 from controller.ports import EventSink
 from controller.settings import Ari
@@ -102,7 +101,11 @@ class AriTelephone:
     async def run(self, command: Command) -> None:
         """Carry out one command; TelephoneError or ValueError when it is not done, LeadLostError when we may not."""
         try:
-            for ask in plan(command, self._app):
+            asks = plan(command, self._app)
+            if asks[0].on:
+                await self._carry_out_together(asks)
+                return
+            for ask in asks:
                 await self._carry_out(ask)
         except TelephoneError:
             for ask in undo(command):
@@ -209,7 +212,7 @@ class AriTelephone:
         works = (self._listen(stream, sink), self._keep_alive(stream), self._furnish())
         tasks = [asyncio.create_task(work) for work in works]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
             return next(iter(done)).exception() or StreamEndedError("it ended without a reason")
         finally:
             for task in tasks:
@@ -240,7 +243,6 @@ class AriTelephone:
                 await self._client.http.pool.warm()
         except TelephoneError as wrong:
             _log.warning("events are not filtered", why=str(wrong))
-        await self._subscriptions.follow_callers()
 
     async def _listen(self, stream: Stream, sink: EventSink) -> None:
         now_s = asyncio.get_running_loop().time
@@ -255,8 +257,6 @@ class AriTelephone:
                     self._notice(item)
                     continue
                 sink(item)
-                if isinstance(item, CallArrived):
-                    self._subscriptions.caller(item.call)
 
     def _notice(self, notice: Notice) -> None:
         match notice:
@@ -307,9 +307,16 @@ class AriTelephone:
             if await self._done(ask):
                 await heard_within(heard, ask.wait)
 
+    async def _carry_out_together(self, asks: Sequence[Ask]) -> None:
+        replies = await self._who().ask_together((ask.operation, ask.parameters) for ask in asks)
+        for ask, reply in zip(asks, replies, strict=True):
+            self._agreed(ask, reply)
+
     async def _done(self, ask: Ask) -> bool:
         """Send; True when Asterisk agreed, False when the work was done already."""
-        reply = await self._send(ask.operation, ask.parameters)
+        return self._agreed(ask, await self._send(ask.operation, ask.parameters))
+
+    def _agreed(self, ask: Ask, reply: Reply) -> bool:
         if reply.status in ANY_OK:
             return True
         if reply.status in ask.done:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from controller.ari import telephone as room
-from controller.ari.client import TooOldError
+from controller.ari.client import RefusedError, TooOldError
 from controller.ari.link import LinkState
 from controller.ari.requests import OPERATIONS
 from controller.ari.telephone import AriTelephone
@@ -238,25 +238,22 @@ async def test_a_frozen_http_side_costs_a_command_its_limit_and_no_more(monkeypa
         assert 1.9 < time.monotonic() - began < 2.3
 
 
-async def test_callers_are_followed_in_the_background_and_the_reader_waits_for_nobody():
+async def test_callers_cost_no_request_and_the_reader_waits_for_nobody():
     async def slow(asked: Asked) -> object:
-        await asyncio.sleep(0.5 if "subscription" in asked.path else 0)
+        await asyncio.sleep(0.5 if "1.0" in asked.path else 0)
         return ready(asked)
 
-    async with fake_ari(answer=slow) as fake, linked(fake) as (_, owner, _link):
+    async with fake_ari(answer=slow) as fake, linked(fake) as (telephone, owner, _link):
+        asked_before = len(fake.asked)
+        answering = asyncio.create_task(telephone.run(do.Answer("1.0", "x")))
         for n in range(40):
             arriving = {**CALLER, "id": f"1.{n}"}
             await fake.say("StasisStart", args=["inbound", "+842473001001"], channel=arriving, n=n)
         assert await until(lambda: len(owner.events) == 40) < 0.4
         assert owner.events[0] == CallArrived("1.0", "+842473001001", "0912", "")
-        await until(lambda: len(followed(fake)) == 40)
-        assert sorted(followed(fake)) == sorted(f"channel:1.{n}" for n in range(40))
-        assert sum("subscription" in line for line in fake.lines) < 40  # those that came together go together
-
-
-def followed(fake: FakeAri) -> list[str]:
-    sources = [asked.query["eventSource"] for asked in fake.asked if "subscription" in asked.path]
-    return [one for source in sources for one in source.split(",")]
+        await answering
+        paths = {asked.path for asked in fake.asked[asked_before:]}
+        assert paths == {"/ari/channels/1.0/variable", "/ari/channels/1.0/answer"}
 
 
 async def test_phones_are_watched_and_those_asterisk_does_not_know_are_named():
@@ -356,3 +353,24 @@ async def test_the_dialplan_is_rung_to_tell_them():
         fake.answer = lambda _asked: (500, {"error": "Allocation failed"})
         with pytest.raises(TelephoneError, match="Allocation failed"):
             await telephone.ask_kept()
+
+
+async def test_a_join_goes_in_one_piece_and_the_first_refusal_is_told():
+    async with fake_ari(answer=ready) as fake, linked(fake) as (telephone, _, _link):
+        before = len(fake.lines)
+        await telephone.run(do.Join(CALL, "x", f"{CALL}.a1", f"{CALL}.br"))
+        assert [line.rpartition("/")[2] for line in fake.lines[before:]] == ["moh", f"{CALL}.br", "addChannel"]
+        fake.answer = lambda asked: 500 if asked.method == "POST" and "addChannel" not in asked.path else 204
+        with pytest.raises(RefusedError, match="bridges.createWithId"):
+            await telephone.run(do.Join(CALL, "x", f"{CALL}.a1", f"{CALL}.br"))
+
+
+async def test_replies_to_one_piece_that_stop_half_way_are_no_answer():
+    async def half(asked: Asked) -> object:
+        await asyncio.sleep(3 if "addChannel" in asked.path else 0)
+        return ready(asked)
+
+    async with fake_ari(answer=half) as fake, linked(fake) as (telephone, _, _link):
+        with pytest.raises(TelephoneError, match="did not answer within 2 s"):
+            await telephone.run(do.Join(CALL, "x", f"{CALL}.a1", f"{CALL}.br"))
+        await asyncio.wait_for(telephone.run(do.HangUp(CALL, "x", CALL)), 1)
