@@ -361,7 +361,7 @@ async def test_a_join_goes_in_one_piece_and_the_first_refusal_is_told():
         await telephone.run(do.Join(CALL, "x", f"{CALL}.a1", f"{CALL}.br"))
         assert [line.rpartition("/")[2] for line in fake.lines[before:]] == ["moh", f"{CALL}.br", "addChannel"]
         fake.answer = lambda asked: 500 if asked.method == "POST" and "addChannel" not in asked.path else 204
-        with pytest.raises(RefusedError, match="bridges.createWithId"):
+        with pytest.raises(RefusedError, match=r"bridges\.createWithId"):
             await telephone.run(do.Join(CALL, "x", f"{CALL}.a1", f"{CALL}.br"))
 
 
