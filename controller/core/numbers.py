@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import phonenumbers
@@ -22,6 +22,15 @@ TYPED_MAX = 64
 
 _DIALLABLE = re.compile(r"\+?[0-9]{3,20}")
 _PREFIX = re.compile(r"\+?[0-9]{1,20}")
+_EXTENSION = re.compile(
+    r"(?P<number>.*?[0-9)])[\s.(\-–]*(?:;\s*ext\s*=|ext(?:ension)?|máy\s*lẻ|may\s*le|nội\s*bộ|noi\s*bo|số\s*lẻ|[x,#])"
+    r"[\s.:=]*(?P<extension>[0-9]{1,7})[\s)]*",
+    re.IGNORECASE,
+)
+"""A number with an extension behind it, in the ways of RFC 3966 and of Vietnamese and English address books.
+
+Nothing behind a short code is an extension: whoever keys 113#1 must not reach the police by it.
+"""
 _SEPARATORS = frozenset(" .-()/·‐‑‒–—−")
 _PLUS = frozenset("+＋﹢")
 _SHORT_MAX = 6
@@ -47,18 +56,25 @@ class Number:
 
     `e164` is empty when the number cannot be dialled from abroad or is not understood; `national` is the form used
     inside the country (empty for foreign and unknown ones); `dial` is what a carrier of the home country is sent,
-    empty when there is nothing to dial.
+    empty when there is nothing to dial. `extension` is what was written behind it for somebody inside: it is kept
+    apart, no carrier is sent it, and two numbers that differ in nothing else are the same line.
     """
 
     e164: str
     national: str
     kind: Kind
     dial: str
+    extension: str = field(default="", compare=False)
 
     @property
     def shown(self) -> str:
         """The spelling for records and people: E.164 where there is one."""
         return self.e164 or self.dial
+
+    @property
+    def area(self) -> str:
+        """The province or city of a Vietnamese landline, empty for everything else."""
+        return vietnam.area_of(self.national) if self.e164.startswith("+842") else ""
 
 
 NO_NUMBER = Number("", "", Kind.UNKNOWN, "")
@@ -74,7 +90,28 @@ _KIND_OF_TYPE = {
 
 def normalise(dialled: str, country: str = "VN") -> Number:
     """Read a number as typed in `country` (ISO 3166). Reading its own `dial` or `e164` again gives the same number."""
-    digits = clean(dialled)
+    number, extension = _apart(dialled)
+    found = _read(clean(number), country)
+    return replace(found, extension=extension) if extension and found.dial else found
+
+
+def _apart(dialled: str) -> tuple[str, str]:
+    """Part a written number from its extension, which is empty when there is none."""
+    if len(dialled) > TYPED_MAX or dialled.isdigit():
+        return dialled, ""
+    text = "".join(map(_digit, unicodedata.normalize("NFC", dialled)))
+    found = _EXTENSION.fullmatch(text)
+    long_enough = found is not None and sum(map(str.isdigit, found["number"])) > _SHORT_MAX
+    return (found["number"], found["extension"]) if found and long_enough else (dialled, "")
+
+
+def _digit(char: str) -> str:
+    """A digit of any script as ASCII, every other character as it is."""
+    digit = unicodedata.decimal(char, None)
+    return char if digit is None else str(digit)
+
+
+def _read(digits: str, country: str) -> Number:
     if not digits:
         return NO_NUMBER
     if country == "VN" and (found := vietnam.split(digits)):

@@ -82,7 +82,7 @@ def _screen(question: Question, number: Number, notes: Notes) -> str:
         notes.say(f"dialled {question.dialled[:32]!r}, which is no phone number")
         return "not_understood"
     reads = f"reads as {number.shown} ({number.kind})" if number.kind is not Kind.UNKNOWN else "is not understood"
-    notes.say(f"dialled {question.dialled!r} {reads}")
+    notes.say(f"dialled {question.dialled!r} {reads}{_more(number)}")
     if number.dial in setup.defaults.emergency:
         return ""
     row = blocked_by(setup, number.shown, "outbound", question.now_ms)
@@ -90,6 +90,12 @@ def _screen(question: Question, number: Number, notes: Notes) -> str:
         notes.say(f"blocked for outbound calls by the {'prefix' if row.prefix else 'number'} {row.number}")
         return "blocked"
     return ""
+
+
+def _more(number: Number) -> str:
+    """What else is known of a number, in words."""
+    area = f", in {number.area}" if number.area else ""
+    return area + (f"; the extension {number.extension} is kept apart" if number.extension else "")
 
 
 def _known_by(setup: Setup, carrier: str, source: str) -> str:

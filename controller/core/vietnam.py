@@ -6,7 +6,8 @@ cannot be dialled as +84…. Whether a prefix is assigned to anybody is no quest
 (`controller/data/carriers_vn.toml`), and an unassigned prefix must still be diallable.
 
 Sources: Circular 22/2014/TT-BTTTT (numbering plan), the change of mobile numbers from 11 to 10 digits of 15 September
-2018, and the metadata of libphonenumber 9.0.43 for 069 and 0672.
+2018, the change of area codes of 2017 (announced in the ITU's communication of 25 November 2016), and the metadata of
+libphonenumber 9.0.43 for 069 and 0672.
 """
 
 from __future__ import annotations
@@ -42,6 +43,76 @@ OLD_MOBILE = {
 }
 """First digits of a mobile number (without the 0) before the change of 2018, and what they became."""
 
+AREAS = {
+    "24": "Hà Nội",
+    "28": "TP. Hồ Chí Minh",
+    "203": "Quảng Ninh",
+    "204": "Bắc Giang",
+    "205": "Lạng Sơn",
+    "206": "Cao Bằng",
+    "207": "Tuyên Quang",
+    "208": "Thái Nguyên",
+    "209": "Bắc Kạn",
+    "210": "Phú Thọ",
+    "211": "Vĩnh Phúc",
+    "212": "Sơn La",
+    "213": "Lai Châu",
+    "214": "Lào Cai",
+    "215": "Điện Biên",
+    "216": "Yên Bái",
+    "218": "Hòa Bình",
+    "219": "Hà Giang",
+    "220": "Hải Dương",
+    "221": "Hưng Yên",
+    "222": "Bắc Ninh",
+    "225": "Hải Phòng",
+    "226": "Hà Nam",
+    "227": "Thái Bình",
+    "228": "Nam Định",
+    "229": "Ninh Bình",
+    "232": "Quảng Bình",
+    "233": "Quảng Trị",
+    "234": "Thừa Thiên Huế",
+    "235": "Quảng Nam",
+    "236": "Đà Nẵng",
+    "237": "Thanh Hóa",
+    "238": "Nghệ An",
+    "239": "Hà Tĩnh",
+    "251": "Đồng Nai",
+    "252": "Bình Thuận",
+    "254": "Bà Rịa - Vũng Tàu",
+    "255": "Quảng Ngãi",
+    "256": "Bình Định",
+    "257": "Phú Yên",
+    "258": "Khánh Hòa",
+    "259": "Ninh Thuận",
+    "260": "Kon Tum",
+    "261": "Đắk Nông",
+    "262": "Đắk Lắk",
+    "263": "Lâm Đồng",
+    "269": "Gia Lai",
+    "270": "Vĩnh Long",
+    "271": "Bình Phước",
+    "272": "Long An",
+    "273": "Tiền Giang",
+    "274": "Bình Dương",
+    "275": "Bến Tre",
+    "276": "Tây Ninh",
+    "277": "Đồng Tháp",
+    "290": "Cà Mau",
+    "291": "Bạc Liêu",
+    "292": "Cần Thơ",
+    "293": "Hậu Giang",
+    "294": "Trà Vinh",
+    "296": "An Giang",
+    "297": "Kiên Giang",
+    "299": "Sóc Trăng",
+}
+"""Area codes (without the 0) and the 63 provinces and cities they were given to in 2017.
+
+The provinces were merged into 34 in July 2025; telephone areas kept their codes and the names people know them by.
+"""
+
 _FORMS = (
     ("mobile", re.compile(rf"[{MOBILE_FIRST}][0-9]{{8}}")),
     ("landline", re.compile(r"2[0-9]{9}")),
@@ -52,6 +123,7 @@ _SERVICE = (
     ("toll_free", re.compile(r"1800[0-9]{4,6}")),
     ("premium", re.compile(r"1900[0-9]{4,6}")),
 )
+_LANDLINE = re.compile(r"02[0-9]{9}")
 _SHORT = re.compile(r"[1-9][0-9]{2,5}")
 _OLD_MOBILE_DIGITS = 10
 _DIALLED_ABROAD = frozenset({"mobile", "landline", "voip"})
@@ -72,6 +144,13 @@ def split(digits: str) -> tuple[str, str, str] | None:
     if digits.startswith("0"):
         return _behind_zero(digits[1:])
     return _service(digits) or _short(digits)
+
+
+def area_of(national: str) -> str:
+    """The province or city of a landline as dialled at home; empty when it is none, or its area is not in the table."""
+    if not _LANDLINE.fullmatch(national):
+        return ""
+    return AREAS.get(national[1:3]) or AREAS.get(national[1:4], "")
 
 
 def home_prefix(prefix: str) -> str:

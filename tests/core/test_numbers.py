@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from difflib import SequenceMatcher
+
 import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from phonenumbers import geocoder
 
 from controller.carrier_file import shipped
 from controller.core.numbers import (
@@ -20,7 +25,7 @@ from controller.core.numbers import (
     normalise,
 )
 from controller.core.setup import Blocked, Defaults, Ported, Setup
-from tests.core.vietnamese_numbers import AREAS, NOBODYS, carrier_by_prefix, renumbered
+from tests.core.vietnamese_numbers import AREAS, NOBODYS, carrier_by_prefix, expected, renumbered
 
 pytestmark = pytest.mark.pure
 
@@ -87,6 +92,118 @@ def test_a_number_of_the_wrong_length_is_never_guessed(prefix: str) -> None:
         else:
             assert (number.kind, number.e164, number.dial) == (Kind.UNKNOWN, "", digits)
             assert carrier_of(number, VN) == ("", "unknown")
+
+
+def agrees(digits: str, written: str) -> None:
+    """The program reads a number as the published plan does, and reads its own answer back as the same number."""
+    wanted, number = expected(digits), normalise(written)
+    if wanted.kind == "abroad":
+        assert number.kind in {Kind.FOREIGN, Kind.UNKNOWN}
+    elif len(digits.removeprefix("+")) > LONGEST:
+        assert number == NO_NUMBER or number.kind is Kind.UNKNOWN
+    elif len(digits.removeprefix("+")) < SHORTEST:
+        assert number == NO_NUMBER
+    else:
+        assert (number.kind, number.dial, number.e164) == (wanted.kind, wanted.dial, wanted.e164), written
+        assert carrier_of(number, VN)[0] == wanted.carrier, written
+    assert not number.dial or normalise(number.dial) == number
+    assert not number.e164 or normalise(number.e164) == number
+
+
+SHORTEST, LONGEST = 3, 20
+ALL_DIGITS = "1234567890" * 4
+
+
+def test_every_beginning_of_four_digits_at_the_lengths_there_are() -> None:
+    for begin in range(10_000):
+        for length in range(9, 12):
+            digits = f"{begin:04}{ALL_DIGITS}"[:length]
+            agrees(digits, digits)
+
+
+@pytest.mark.parametrize("mark", ["", "84", "+84", "0084"])
+def test_every_beginning_at_every_length_from_1_to_40(mark: str) -> None:
+    for begin in range(1_000):
+        for length in range(1, 41) if begin % 25 == 0 else (8, 9, 10, 11):
+            digits = f"{begin:03}{ALL_DIGITS}"[:length]
+            agrees(mark + digits, mark + digits)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["", "84", "+84", "0084"]),
+    st.sampled_from(
+        [*carrier_by_prefix(), *AREAS.split(), *renumbered(), *NOBODYS.split(), "1800", "1900", "069", "0672"]
+    ),
+    st.text("0123456789", max_size=12),
+    st.randoms(use_true_random=False),
+)
+def test_separators_and_scripts_change_nothing(mark: str, prefix: str, rest: str, dice) -> None:
+    digits = mark + (prefix[1:] if mark and prefix.startswith("0") and dice.random() < 0.5 else prefix) + rest
+    spread = "".join(char + dice.choice(["", "", " ", ".", "-", "/", "\u00a0", "\u2011"]) for char in digits)
+    wide = spread.translate({ord(str(n)): chr(0xFF10 + n) for n in range(10)} | {ord("+"): "＋"})
+    for written in (spread, wide, f"({spread})"):
+        if len(written) <= 64:
+            agrees(digits, written)
+
+
+def plain_words(name: str) -> str:
+    """A Vietnamese name in the letters of English."""
+    bare = unicodedata.normalize("NFD", name.replace("Đ", "D").replace("đ", "d"))
+    letters = "".join(char for char in bare if not unicodedata.combining(char))
+    return re.sub(r"[^a-z]", "", letters.casefold().replace("tp.", "").replace("thua thien", ""))
+
+
+@pytest.mark.parametrize("area", AREAS.split())
+def test_a_landline_tells_its_area_and_the_library_says_the_same(area: str) -> None:
+    national = area + "39361234"[: 11 - len(area)]
+    told = geocoder.description_for_number(phonenumbers.parse(national, "VN"), "en")
+    found = plain_words(normalise(national).area)
+    assert found
+    theirs = plain_words(told).replace("province", "").replace("city", "").replace("thuathien", "")
+    # The library writes some names in a way of its own (Ving Long, Bac Can).
+    assert SequenceMatcher(None, found, theirs).ratio() > 0.8, (found, theirs)
+    assert normalise(f"+84{national[1:]}").area == normalise(national).area
+
+
+@pytest.mark.parametrize(
+    "written", ["0967123456", "02991234567"[:10], "0217 1234567", "19001234", "+442071838750", "0123"]
+)
+def test_what_is_no_landline_of_a_known_area_has_none(written: str) -> None:
+    assert normalise(written).area == ""
+    assert normalise("020 7183 8750", "GB").area == ""
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "02439361234 ext 101", "02439361234 ext. 101", "(024) 3936.1234 (ext: 101)", "024 3936 1234 x101",
+        "+84 24 3936 1234 extension 101", "02439361234;ext=101", "02439361234#101",
+        "024.3936.1234, 101", "024 3936 1234 máy lẻ 101", "024 3936 1234 - máy lẻ: 101",
+        "024 3936 1234 Nội bộ 101", "024 3936 1234 may le 101", "０２４３９３６１２３４ ext １０１",
+    ],
+)  # fmt: skip
+def test_an_extension_is_kept_apart(written: str) -> None:
+    number = normalise(written)
+    assert (number.dial, number.e164, number.extension) == ("02439361234", "+842439361234", "101")
+    assert number == normalise("02439361234"), "it is the same line"
+    assert normalise(number.dial).extension == ""
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "113#1",
+        "1022,5",
+        "ext 101",
+        "0967123456 ext",
+        "0967123456,0912345678",
+        "0967123456x12345678",
+        "0967123456 x1 x2",
+    ],
+)
+def test_what_only_looks_like_an_extension_is_none(written: str) -> None:
+    assert normalise(written).dial == ""
 
 
 @pytest.mark.parametrize("digits", range(3, 9))

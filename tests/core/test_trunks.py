@@ -109,6 +109,13 @@ def test_the_steps_say_how_the_operator_is_known() -> None:
     assert ask("02439361234").steps[1] == "operator unknown"
 
 
+def test_the_steps_tell_the_area_and_the_extension_that_nobody_dials() -> None:
+    decision = ask("024 3936 1234 ext 101")
+    reads = "reads as +842439361234 (landline), in Hà Nội; the extension 101 is kept apart"
+    assert decision.steps[0] == f"dialled '024 3936 1234 ext 101' {reads}"
+    assert {attempt.number for attempt in decision.attempts} == {"02439361234"}
+
+
 def test_a_look_up_from_outside_beats_the_prefix() -> None:
     decision = ask("0967123456", ported="MobiFone", ported_source="lookup")
     assert (decision.carrier, decision.carrier_source, decision.hotline) == ("mobifone", "lookup", MOBI)

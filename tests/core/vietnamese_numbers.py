@@ -1,6 +1,17 @@
-"""The Vietnamese plan once more, written down from the published lists and not from the program: a second opinion."""
+"""The Vietnamese plan once more, written down from the published lists and not from the program: a second opinion.
+
+Mobile prefixes: the lists of operators at lawnet.vn ("current list of prefixes of Vietnamese phone numbers of mobile
+network operators") and in Wikipedia's "Telephone numbers in Vietnam". The change of 2018: the notice of network code
+conversion as printed by the newspaper Nghe An (baonghean.vn, 2018), which also moved VSAT from 0992 to 0672. Area
+codes: the communication of the Ministry of Information and Communications to the ITU of 25 November 2016. Lengths: the
+same, and Circular 22/2014/TT-BTTTT.
+
+`expected` reads a number by these tables alone, with tables and comparisons where the program has patterns.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 MOBILE = {
     "viettel": "086 096 097 098 031 032 033 034 035 036 037 038 039",
@@ -42,3 +53,66 @@ def carrier_by_prefix() -> dict[str, str]:
 def renumbered() -> dict[str, str]:
     """Old prefix to new."""
     return dict(pair.split() for pair in RENUMBERED.replace("\n", "").split(",") if pair.strip())
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a number is: its kind, how it is dialled at home today, E.164 where it has one, and its operator."""
+
+    kind: str
+    dial: str
+    e164: str = ""
+    carrier: str = ""
+
+
+_OPERATORS = carrier_by_prefix()
+_NEW = renumbered()
+_MOBILE_DECADES = ("03", "05", "07", "08", "09")
+
+
+def expected(digits: str) -> Expected:
+    """What the published plan says of a number as it is keyed: digits, with a plus in front or without."""
+    national = _at_home(digits)
+    if national is not None:
+        known = _national(national)
+        if known is not None:
+            return known
+    if digits.startswith("0"):
+        # Whatever begins with 00 and is not Vietnam's own is abroad, and none of this table's business.
+        return Expected("abroad" if digits.startswith("00") else "unknown", digits)
+    if digits.startswith("+"):
+        return Expected("abroad" if not digits.startswith("+84") else "unknown", digits)
+    known = _service(digits)
+    if known is not None:
+        return known
+    return Expected("short" if 3 <= len(digits) <= 6 else "unknown", digits)
+
+
+def _at_home(digits: str) -> str | None:
+    """A number as dialled at home, whether written so or from abroad; None when it does not say that it is one."""
+    for mark in ("+84", "0084", "84"):
+        if digits[: len(mark)] == mark:
+            rest = digits[len(mark) :]
+            return rest if rest[:4] in {"1800", "1900"} else "0" + (rest[1:] if rest[:1] == "0" else rest)
+    return digits if digits[:1] == "0" else None
+
+
+def _national(number: str) -> Expected | None:
+    if number[:4] in {"1800", "1900"}:
+        return _service(number)
+    if len(number) == 11 and number[:4] in _NEW:
+        number = _NEW[number[:4]] + number[4:]
+    abroad = "+84" + number[1:]
+    if len(number) == 11 and number[:2] == "02":
+        return Expected("landline", number, abroad)
+    if len(number) == 10 and number[:4] == "0672":
+        return Expected("voip", number, abroad)
+    if len(number) == 10 and number[:2] in _MOBILE_DECADES:
+        return Expected("mobile", number, abroad, _OPERATORS.get(number[:4]) or _OPERATORS.get(number[:3], ""))
+    return Expected("service", number) if len(number) in {8, 9} and number[:3] == "069" else None
+
+
+def _service(number: str) -> Expected | None:
+    if len(number) in {8, 9, 10} and number[:4] in {"1800", "1900"}:
+        return Expected("toll_free" if number[:4] == "1800" else "premium", number)
+    return None
