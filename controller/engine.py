@@ -109,6 +109,7 @@ class Engine:
     ) -> None:
         self.world = world
         self.feed = Feed(last_seq)
+        self.flooded: Callable[[], None] = lambda: None
         self.ready_parts: dict[str, str] = {"asterisk": "connecting", "database": "ok", "agi": "down"}
         self._clock = clock
         self._log = structlog.get_logger("engine")
@@ -128,6 +129,7 @@ class Engine:
         self._batch = _Batch()
         self._linger: asyncio.TimerHandle | None = None
         self._lingered = False
+        self._turned_at_s = time.monotonic()
         self._offset_ms = clock.now_ms() - _monotonic_ms()
         self._stories = {call: list(lines) for call, lines in journal.stories(world.calls).items()}
 
@@ -139,9 +141,16 @@ class Engine:
         self._wake.set()
 
     def hear(self, event: Event) -> None:
-        """The event stream speaks: held back while a snapshot is under way, so that it is seen first."""
-        if self._held is None:
+        """The event stream speaks: held back while a snapshot is under way, so that it is seen first.
+
+        Faster than it can be decided on, it is left out and held back from here on, and `flooded` is told: a snapshot
+        taken afterwards shows what was missed, and nothing is dropped in silence.
+        """
+        if self._held is None and len(self._inbox) < HELD_MAX:
             self.tell(event)
+        elif self._held is None:
+            self._held = deque()
+            self.flooded()
         elif len(self._held) < HELD_MAX:
             self._held.append(event)
         else:
@@ -171,6 +180,21 @@ class Engine:
         for event in held:
             self.tell(event)
         return not lost
+
+    @property
+    def behind(self) -> int:
+        """Events that wait to be decided on."""
+        return len(self._inbox)
+
+    @property
+    def stuck_s(self) -> float:
+        """For how long an event has waited without any turn being taken."""
+        return time.monotonic() - self._turned_at_s if self._inbox else 0.0
+
+    @property
+    def journal_failures(self) -> int:
+        """How often the journal could not be written."""
+        return self._journal.failures
 
     def story(self, call: str) -> tuple[Line, ...]:
         """What has happened to a live call so far."""
@@ -211,8 +235,10 @@ class Engine:
             self._wake.clear()
             if self._books.lead_lost is not None:
                 raise self._books.lead_lost
+            self._turned_at_s = time.monotonic()
             while self._inbox or self._is_due():
                 await self._turn()
+                self._turned_at_s = time.monotonic()
             if self._books.wanted or self._lingered:
                 await self._settle()
             self._set_timer()

@@ -47,6 +47,7 @@ from controller.store.retention import prune_facts, prune_stories
 from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
 from controller.watch import Watch
+from controller.watchdog import Watchdog
 from controller.web.app import create_app
 from controller.web.deps import Deps
 from controller.web.latest import Latest
@@ -59,6 +60,7 @@ SETUP_POLL_S = 2.0
 FORGET_S = 3600.0
 FACTS_DAYS, STORIES_DAYS = 30, 90
 SNAPSHOT_RETRY_S = 0.2
+BEHIND_MAX = 1_000
 DRAIN_S = 4.0
 EXIT_OK, EXIT_USAGE, EXIT_LEAD_LOST = 0, 2, 75
 
@@ -98,6 +100,8 @@ class House:
         self._changing = asyncio.Lock()
         self._syncing: asyncio.Task[None] | None = None
         self._unread: dict[str, None] = {}
+        self.engine.flooded = self._flooded
+        self.watchdog = Watchdog(lambda: self.engine.ready_parts["asterisk"] == "live", lambda: self.engine.stuck_s)
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -184,10 +188,12 @@ class House:
             self.numbers.run,
             self.bell.run,
             self.forget,
+            self.watchdog.run,
         )
         self.engine.tell(SetupChanged(self.engine.world.setup))
         tasks = [asyncio.create_task(self._guard(job)) for job in work]
         await self._over.wait()
+        self.watchdog.stopping()
         await self._close(agi, tasks)
         return self.code
 
@@ -245,8 +251,18 @@ class House:
             case _:
                 pass
 
+    def _flooded(self) -> None:
+        """Asterisk speaks faster than we decide: what was left out is looked up once we have caught up."""
+        self._log.warning("events come faster than they are decided on")
+        self.engine.ready_parts["asterisk"] = "behind"
+        if self._syncing is None or self._syncing.done():
+            self._syncing = asyncio.create_task(self._guard(self._synchronise))
+
     async def _synchronise(self) -> None:
         while True:
+            if self.engine.behind > BEHIND_MAX:
+                await asyncio.sleep(SNAPSHOT_RETRY_S)
+                continue
             try:
                 await self._watch_phones(self.engine.world.setup)
                 snapshot = await self.telephone.snapshot()

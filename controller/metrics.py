@@ -97,6 +97,10 @@ class EngineView(Protocol):
     @property
     def owed(self) -> int: ...
     @property
+    def behind(self) -> int: ...
+    @property
+    def journal_failures(self) -> int: ...
+    @property
     def ready_parts(self) -> dict[str, str]: ...
 
 
@@ -341,6 +345,10 @@ class _Present(Collector):
         lost = CounterMetricFamily("tongdai_log_lines_lost", "Log lines that could not be written.")
         lost.add_metric([], log.lost_lines())
         yield lost
+        unkept = CounterMetricFamily("tongdai_journal_failures", "Times the journal could not be written.")
+        unkept.add_metric([], self._engine.journal_failures)
+        yield unkept
+        yield _gauge("tongdai_events_behind", "Events waiting to be decided on.", {(): self._engine.behind})
 
     def _queues(self, world: WorldView) -> Iterable[Metric]:
         now_ms = self._clock.now_ms()

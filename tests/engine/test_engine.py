@@ -258,6 +258,25 @@ async def test_the_snapshot_is_seen_before_what_was_held() -> None:
         await until(lambda: "1.1" in rig.engine.world.calls)
 
 
+async def test_events_beyond_what_can_be_decided_are_looked_up_and_not_dropped_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("controller.engine.HELD_MAX", 100)
+    async with running() as rig:
+        told: list[int] = []
+        rig.engine.flooded = lambda: told.append(rig.engine.behind)
+        for n in range(1, 102):
+            rig.engine.hear(CallGone(f"9.{n}"))
+        assert told == [100]
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        assert rig.engine.behind == 100
+        await until(lambda: rig.engine.behind == 0)
+        assert "1.1" not in rig.engine.world.calls
+        assert rig.engine.resume(SnapshotTaken("boot", endpoints=(EndpointSeen("an", True),)))
+        await until(lambda: "1.1" in rig.engine.world.calls)
+        assert len(told) == 1
+
+
 async def test_the_story_of_a_call_tells_event_facts_and_commands_with_their_cause(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))

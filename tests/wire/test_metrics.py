@@ -52,6 +52,8 @@ class Engine:
     feed: Feed = field(default_factory=Feed)
     degraded: bool = False
     owed: int = 0
+    behind: int = 0
+    journal_failures: int = 0
     ready_parts: dict[str, str] = field(
         default_factory=lambda: {"asterisk": "connecting", "database": "ok", "agi": "ok"}
     )
