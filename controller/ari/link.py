@@ -19,7 +19,7 @@ from typing import Final
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
-NOT_LISTENING_MAX_S: Final = 1.0
+NOT_LISTENING_MAX_S: Final = 0.25
 """Asking a port nobody listens on costs nothing, and calls wait for the moment somebody does."""
 
 
@@ -87,6 +87,10 @@ class Link:
         if state is LinkState.LIVE:
             return Link(state)
         return Link(state, self.failures + (state is LinkState.LOST and self.state is not LinkState.LOST))
+
+    def come_up(self) -> Link:
+        """The link when somebody listens again: what failed before that says nothing about what fails now."""
+        return Link(self.state, min(self.failures, 1))
 
     @property
     def is_open(self) -> bool:

@@ -171,7 +171,7 @@ class AriTelephone:
         LeadLostError when another controller took our place, TooOldError when this Asterisk lacks what we need.
         """
         self._on_link = on_link
-        said = ""
+        said, refused = "", False
         while True:
             why = await self._live_once(sink)
             if self._link.state is LinkState.REPLACED:
@@ -179,7 +179,10 @@ class AriTelephone:
             self._waiters.fail_all(str(why))
             said = self._say(str(why), said)
             self._move(Turn.CUT)
-            max_s = NOT_LISTENING_MAX_S if isinstance(why, NotListeningError) else BACKOFF_MAX_S
+            was_refused, refused = refused, isinstance(why, NotListeningError)
+            if was_refused and not refused:
+                self._link = self._link.come_up()
+            max_s = NOT_LISTENING_MAX_S if refused else BACKOFF_MAX_S
             await asyncio.sleep(self._link.pause_s(random.random(), max_s))  # noqa: S311  # jitter, not a secret
             self._move(Turn.RETRIED)
 

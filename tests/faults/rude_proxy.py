@@ -22,6 +22,7 @@ from tests.faults.frames import Frame, Mangler, Rudeness, close, read_frame, tex
 
 HOST = "127.0.0.1"
 FLUSH_S = 0.05
+FOLLOW_S = 0.01
 THREAD_S = 10.0
 _NO_LINGER = struct.pack("ii", 1, 0)
 T = TypeVar("T")
@@ -86,7 +87,7 @@ class RudeProxy:
         self.events_passed = 0
         self.replaced_at_s = 0.0
         self._mangler = Mangler(Rudeness())
-        self._frozen = False
+        self._frozen = self._refusing = False
         self._latency_s = 0.0
         self._pairs: list[Pair] = []
         self._listener: asyncio.Server | None = None
@@ -138,11 +139,14 @@ class RudeProxy:
 
     def refuse(self) -> None:
         """Stop listening: who connects is refused."""
+        self._refusing = True
         self._do(self._deaf())
 
     def listen(self) -> None:
         """Listen (again)."""
-        self._do(self._listen())
+        self._refusing = False
+        if self._listener is None:
+            self._do(self._listen())
 
     def latency(self, seconds: float) -> None:
         """Hold everything from Asterisk back so long, in order."""
@@ -179,6 +183,22 @@ class RudeProxy:
 
     async def _listen(self) -> None:
         self._listener = await asyncio.start_server(self._serve, HOST, self.port, limit=1 << 26)
+
+    async def _follow(self) -> None:
+        """Asterisk is down: nobody listens here either, until it is up."""
+        if self._listener is None:
+            return
+        await self._deaf()
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            if self._refusing:
+                return
+            with contextlib.suppress(OSError):
+                _, probe = await asyncio.open_connection(HOST, self.target)
+                probe.close()
+                break
+        if self._listener is None:
+            await self._listen()
 
     async def _deaf(self) -> None:
         if self._listener is not None:
@@ -226,6 +246,7 @@ class RudeProxy:
             up = await asyncio.open_connection(HOST, self.target, limit=1 << 26)
         except OSError:
             writer.transport.abort()
+            await self._follow()
             return
         pair = Pair(reader, writer, *up)
         if not self._frozen:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.figures import record
-from tests.faults.test_disk import another_daemon
+from tests.faults.own_daemon import another_daemon
 from tests.faults.ward import Ward
 
 pytestmark = pytest.mark.live

@@ -52,12 +52,23 @@ def test_the_pause_doubles_up_to_five_seconds():
         link = link.after(Turn.RETRIED)
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     assert link.pause_s(1.0) == 2.5  # the jitter takes at most half
-    assert link.pause_s(0.0, NOT_LISTENING_MAX_S) == 1.0
+    assert link.pause_s(0.0, NOT_LISTENING_MAX_S) == 0.25
 
 
 def test_a_link_that_opens_and_dies_does_not_retry_in_a_rush():
     flapping = after(*[Turn.OPENED, Turn.CUT, Turn.RETRIED] * 6, Turn.CUT)
     assert flapping.pause_s(0.0) == 5.0
+
+
+def test_an_asterisk_that_has_just_come_up_is_asked_again_at_once():
+    """It was refused for a minute; now its HTTP answers, and ARI is there a moment later."""
+    link = Link()
+    for _ in range(100):
+        link = link.after(Turn.CUT).after(Turn.RETRIED)
+    link = link.after(Turn.CUT).come_up()
+    assert link.state is LinkState.LOST
+    assert link.pause_s(0.0) == 0.1
+    assert link.after(Turn.RETRIED).after(Turn.CUT).pause_s(0.0) == 0.2
 
 
 def test_a_link_that_lived_begins_anew():
