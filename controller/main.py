@@ -27,7 +27,7 @@ from controller.ari.telephone import AriTelephone
 from controller.clock import SystemClock
 from controller.core import trunks
 from controller.core.commands import RingBell
-from controller.core.events import LinkLost, SetupChanged
+from controller.core.events import Event, LinkLost, PhoneChannel, SetupChanged
 from controller.core.setup import Setup
 from controller.core.world import World
 from controller.effects import Effects
@@ -99,6 +99,7 @@ class House:
         self._over = asyncio.Event()
         self._changing = asyncio.Lock()
         self._syncing: asyncio.Task[None] | None = None
+        self._phone_ended = asyncio.Event()
         self._unread: dict[str, None] = {}
         self.engine.flooded = self._flooded
         self.watchdog = Watchdog(lambda: self.engine.ready_parts["asterisk"] == "live", lambda: self.engine.stuck_s)
@@ -182,8 +183,9 @@ class House:
         work: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             self.engine.run,
             lambda: serve_http(create_app(self.deps(), self.settings.http), listener),
-            lambda: self.telephone.run_link(self.engine.hear, self.on_link),
+            lambda: self.telephone.run_link(self.hear, self.on_link),
             self.audit_calls,
+            self.ask_when_phones_end,
             self.watch_setup,
             self.numbers.run,
             self.bell.run,
@@ -287,6 +289,23 @@ class House:
 
     async def _watch_phones(self, setup: Setup) -> None:
         await self.telephone.watch_phones(tuple(row.endpoint for row in setup.agents if row.endpoint))
+
+    def hear(self, event: Event) -> None:
+        """Take an event in. A call that is not ours and ends at a phone of ours may be one the dialplan served."""
+        self.engine.hear(event)
+        if isinstance(event, PhoneChannel) and event.state == "gone":
+            world = self.engine.world
+            if event.channel not in world.calls and not world.is_over(event.channel):
+                self._phone_ended.set()
+
+    async def ask_when_phones_end(self) -> None:
+        """Have an emergency call in the history as soon as it has ended, without any part in it before."""
+        while True:
+            await self._phone_ended.wait()
+            self._phone_ended.clear()
+            with contextlib.suppress(TelephoneError):  # the next audit asks too
+                if self.engine.ready_parts["asterisk"] == "live" and await self.telephone.kept():
+                    await self._ask_kept()
 
     async def audit_calls(self) -> None:
         """Every so often look at everything Asterisk has, beside the calls."""

@@ -65,3 +65,22 @@ async def test_what_the_dialplan_did_is_in_the_history_once(floor: Floor) -> Non
     await floor.lab.ready(floor.api)
     await asyncio.sleep(1.0)
     assert sorted(row["id"] for row in await _records(floor, 4)) == sorted(row["id"] for row in rows)
+
+
+async def test_an_emergency_call_is_in_the_history_as_soon_as_it_has_ended(floor: Floor) -> None:
+    """The daemon is there and has no part in the call; it asks when the phone is free again, not at the next audit."""
+    floor.carrier("viettel")
+    phone = await floor.desk("a1")
+    call = phone.dial("114")
+    await soon(call.up, "somebody helps")
+    await floor.state("a1", "busy")
+    assert not await floor.api.calls(), "the dialplan serves it alone"
+    await call.hangup()
+    since = f"{floor.began[:19]}+00:00"
+
+    async def told() -> list[Json]:
+        return [row for row in await floor.api.calls("ended", since=since) if row["callee"] == "114"]
+
+    rows = await until(told, "the call in the history", 2.0)
+    assert [(row["result"], row["reason"], row["agent"]) for row in rows] == [("answered", "emergency", "a1")]
+    await floor.state("a1", "ready")
