@@ -38,7 +38,7 @@ sim: setup ## the core against a small Asterisk that loses, repeats and swaps wh
 
 faults: ## every fault against a real Asterisk as often as asked, figures to var/reliability (N=5: at most five times each)
 	@TEST=1 scripts/setup.sh
-	@FAULTS_N=$(N) $(WITH_TOOLS) $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=1800 -m "live or faults" tests/faults
+	@FAULTS_N=$(N) $(WITH_TOOLS) $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=1800 -m "live or faults" tests/faults tests/live/test_odd_flood.py
 
 reliability: ## docs/reliability.md from what the simulator, the faults, the fuzzers and the soak left in var/reliability
 	@python3 scripts/reliability.py

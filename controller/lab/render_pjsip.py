@@ -63,11 +63,11 @@ def _unique(names: list[str]) -> None:
 
 
 def _base(name: str, options: SipOptions) -> Section:
-    """What phones and trunks have in common. Nobody may send our calls elsewhere: no transfer, no direct media."""
+    """What phones and trunks have in common. Nobody may send our calls elsewhere: no transfer, no redirect, no direct media."""
     section = Section(name, "!").set("type", "endpoint").set("disallow", "all").set("allow", CODECS)
     section.set("direct_media", "no").set("dtmf_mode", "auto_info").set("allow_transfer", "no")
     section.set("allow_subscribe", "no").set("send_connected_line", "no").set("trust_connected_line", "no")
-    section.set("user_eq_phone", "no").set("100rel", "no").set("ice_support", "no")
+    section.set("redirect_method", "user").set("user_eq_phone", "no").set("100rel", "no").set("ice_support", "no")
     if options.transport:
         section.set("transport", options.transport, NAME)
     if options.media_address:
