@@ -63,7 +63,7 @@ def _unique(names: list[str]) -> None:
 
 
 def _base(name: str, options: SipOptions) -> Section:
-    """What phones and trunks have in common. Nobody may send our calls elsewhere: no transfer, no redirect, no direct media."""
+    """What phones and trunks have in common. Nobody sends our calls elsewhere: transfer, redirect, media."""
     section = Section(name, "!").set("type", "endpoint").set("disallow", "all").set("allow", CODECS)
     section.set("direct_media", "no").set("dtmf_mode", "auto_info").set("allow_transfer", "no")
     section.set("allow_subscribe", "no").set("send_connected_line", "no").set("trust_connected_line", "no")
