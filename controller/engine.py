@@ -39,7 +39,7 @@ from controller.watch import Watch
 
 BATCH_MAX = 256
 HELD_MAX = 50_000
-CLOCK_STEP_MS = 1_000
+CLOCK_STEP_MS = 500
 BROKEN_PAUSE_S = 1.0
 STORY_MAX = 2_000
 LINGER_S = 0.02
@@ -236,7 +236,7 @@ class Engine:
             if self._books.lead_lost is not None:
                 raise self._books.lead_lost
             self._turned_at_s = time.monotonic()
-            while self._inbox or self._is_due():
+            while self._inbox or self._is_due() or self._clock_moved():
                 await self._turn()
                 self._turned_at_s = time.monotonic()
             if self._books.wanted or self._lingered:
@@ -344,6 +344,10 @@ class Engine:
         if at_ms is not None:
             delay_s = max(0.0, (at_ms - self._clock.now_ms()) / 1000)
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake.set)
+
+    def _clock_moved(self) -> bool:
+        """Whether somebody set the clock since the last turn: set back, nothing would be due for as long."""
+        return abs(self._clock.now_ms() - _monotonic_ms() - self._offset_ms) >= CLOCK_STEP_MS
 
     def _watch_clock(self, now_ms: int, batch: _Batch) -> None:
         offset_ms = now_ms - _monotonic_ms()

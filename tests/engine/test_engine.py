@@ -66,13 +66,22 @@ class Books:
         self.commits += 1
 
 
+class SetClock(SystemClock):
+    """A clock that somebody sets."""
+
+    ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.ahead_ms
+
+
 class Rig:
     """An engine on its own, with what it released and when."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, clock: SystemClock | None = None) -> None:
         self.books = Books()
         self.released: list[Command] = []
-        self.engine = Engine(World(SETUP), self.books, SystemClock(), self.released.extend, Journal(folder))
+        self.engine = Engine(World(SETUP), self.books, clock or SystemClock(), self.released.extend, Journal(folder))
 
     async def ready(self) -> None:
         self.engine.tell(SetupChanged(SETUP))
@@ -85,8 +94,8 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(folder: Path | None = None) -> AsyncIterator[Rig]:
-    rig = Rig(folder)
+async def running(folder: Path | None = None, clock: SystemClock | None = None) -> AsyncIterator[Rig]:
+    rig = Rig(folder, clock)
     task = asyncio.create_task(rig.engine.run())
     try:
         await rig.ready()
@@ -246,6 +255,16 @@ async def test_a_deadline_wakes_the_engine() -> None:
         await until(lambda: rig.rings)
         await until(lambda: not rig.engine.world.calls["1.1"].offers, limit_s=4.0)
         assert rig.engine.world.agents["an"].phase == "releasing"
+
+
+async def test_a_deadline_comes_although_the_clock_was_set_back_meanwhile() -> None:
+    """Nothing else happens: only the deadline wakes the engine, and by the clock it is not due for an hour."""
+    clock = SetClock()
+    async with running(clock=clock) as rig:
+        rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
+        await until(lambda: rig.rings)
+        clock.ahead_ms = -3_600_000
+        await until(lambda: not rig.engine.world.calls["1.1"].offers, limit_s=4.0)
 
 
 async def test_the_snapshot_is_seen_before_what_was_held() -> None:
