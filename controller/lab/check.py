@@ -22,11 +22,13 @@ from controller.clock import SystemClock
 from controller.core.setup import Setup, Way
 from controller.errors import TongdaiError
 from controller.lab.check_asterisk import FAIL, OK, TIME_LIMIT_S, WARN, Ari, AskError, Found, look_at_asterisk
+from controller.lab.lint_config import PASSWORD_CHARS_MIN, strong
 from controller.settings import Bind, Settings
 from controller.store.db import Database
 from controller.store.setup_repo import SetupRepo
 
 RESOLVE_SLOW_S: Final = 1.0
+NAMES_MAX: Final = 5
 SUFFIXES: Final = ("wav", "sln", "sln16", "gsm", "ulaw", "alaw", "g722", "wav16")
 
 
@@ -43,6 +45,7 @@ async def run_check(settings: Settings, say: Callable[[str], None]) -> int:
         [await _port("agi", settings.agi.bind), await asyncio.to_thread(_daemon, settings.http.bind)],
         await asyncio.to_thread(lambda: list(_files(settings, setup))),
         [await asyncio.to_thread(_host_name)],
+        _passwords(setup),
     )
     for found in (row for group in groups for row in group):
         say(str(found))
@@ -136,6 +139,23 @@ def _greetings(setup: Setup, folder: Path) -> Iterator[Found]:
         yield Found(FAIL, "greeting", f"{name}: no such file in {folder}", f"{name}: không có tệp trong {folder}")
     if not missing:
         yield Found(OK, "greeting", f"{len(sounds_of(setup))} in {folder}", f"{len(sounds_of(setup))} trong {folder}")
+
+
+def _passwords(setup: Setup) -> list[Found]:
+    """Phones that register are tried by the whole internet: a password somebody chose is soon found."""
+    weak = [row.name for row in setup.agents if row.phone.user and not strong(row.phone.password)]
+    if not weak:
+        return []
+    shown = ", ".join(weak[:NAMES_MAX]) + (" …" if len(weak) > NAMES_MAX else "")
+    said = f"passwords of {len(weak)} phones can be guessed ({shown}): at least {PASSWORD_CHARS_MIN} random characters"
+    return [
+        Found(
+            WARN,
+            "passwords",
+            said,
+            f"mật khẩu của {len(weak)} máy dễ đoán ({shown}): cần từ {PASSWORD_CHARS_MIN} ký tự ngẫu nhiên",
+        )
+    ]
 
 
 def _host_name() -> Found:

@@ -25,6 +25,10 @@ from controller.web.problems import Mistake, Problem, of_error, response
 
 BUSY_MAX: Final = 128
 """Requests worked on at once, event streams not counted; beyond that 503."""
+REFUSALS: Final = frozenset({401, 403, 421, 429})
+"""Answers to somebody who may not: those are told in the log."""
+REFUSED_SAID_S: Final = 60.0
+REFUSED_MAX: Final = 1_000
 SAFE: Final = frozenset({"GET", "HEAD"})
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -34,7 +38,7 @@ SECURITY_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-HSTS: Final = "max-age=31536000"
+HSTS: Final = "max-age=31536000; includeSubDomains"
 
 _log = structlog.get_logger("web")
 
@@ -47,6 +51,7 @@ class Gate:
         self._doorkeeper = doorkeeper
         self._hosts = hosts
         self._busy = 0
+        self._refused: dict[tuple[str, int], tuple[float, int]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -108,11 +113,25 @@ class Gate:
     async def _fail(self, error: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
         problem = of_error(error)
         instance = scope["state"]["request_id"]
+        if problem.status in REFUSALS:
+            self._note_refusal(problem, scope)
         if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("request_broke", request=instance, path=scope["path"], exc_info=error)
         if answer.started:
             raise ConnectionResetError("the answer had begun") from error
         await response(problem, instance)(scope, receive, answer)
+
+    def _note_refusal(self, problem: Problem, scope: Scope) -> None:
+        """Log who is turned away: the first of a kind from one place at once, the rest as a number, once a minute."""
+        peer = (scope.get("client") or ("", 0))[0]
+        key, now_s = (peer, problem.status), asyncio.get_running_loop().time()
+        since_s, more = self._refused.pop(key, (-REFUSED_SAID_S, 0))
+        if now_s - since_s >= REFUSED_SAID_S:
+            _log.warning("request_refused", status=problem.status, peer=peer, path=scope["path"], before=more)
+            since_s, more = now_s, -1
+        self._refused[key] = (since_s, more + 1)
+        if len(self._refused) > REFUSED_MAX:
+            del self._refused[next(iter(self._refused))]
 
 
 class _Answer:

@@ -13,11 +13,12 @@ import pytest
 
 from controller.core.setup import Menu, Queue, Setup, Way, WayKind
 from controller.lab import check, check_asterisk
-from tests.web.house import SETUP
+from tests.web.house import SECRET, SETUP
 
 pytestmark = pytest.mark.web
 
 USER, PASSWORD = "tongdai", "a-long-password"
+STRONG = "Zx81-qLmW7-0pTv-dK3e9"
 
 
 class FakeAri:
@@ -96,7 +97,7 @@ def agi():
 def look(run, environ, ari, agi, tmp_path):
     """A machine on which everything is as it should be."""
     setup = tmp_path / "setup.toml"
-    setup.write_text(SETUP, encoding="utf-8")
+    setup.write_text(SETUP.replace(SECRET, STRONG), encoding="utf-8")
     sounds = tmp_path / "sounds" / "vi"
     sounds.mkdir(parents=True)
     (tmp_path / "spool" / "recording").mkdir(parents=True)
@@ -229,6 +230,16 @@ def test_the_look_speaks_vietnamese_where_the_terminal_does(look, environ, ari):
     environ.setenv("LANG", "vi_VN.UTF-8")
     ari.apps.clear()
     assert "chưa có tiến trình nào kết nối" in look().out
+
+
+def test_a_password_that_can_be_guessed_is_told_and_not_shown(look, run, tmp_path):
+    weak = tmp_path / "weak.toml"
+    weak.write_text(SETUP.replace(SECRET, "lab-only"), encoding="utf-8")
+    assert run("apply", weak, "--yes").code == 0
+    told = look()
+    assert told.code == 0
+    assert "passwords of 2 phones can be guessed (an, binh)" in told.out
+    assert "lab-only" not in told.out
 
 
 def test_every_sound_of_a_setup_is_looked_for():

@@ -26,6 +26,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from controller.lab import tone
+from tests.live import leaks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.02
@@ -143,12 +144,18 @@ class Lab:
         await until(ask, "the daemon is ready", seconds)
 
     def stop(self) -> None:
+        """End it as a person does, and look at what it leaves behind: no process, no leak."""
         assert self.process is not None
-        pids = list(self.info["pids"].values())
+        info = self.info
+        pids = list(info["pids"].values())
+        with httpx.Client(timeout=5, trust_env=False, verify=NO_TLS) as http:
+            secrets, told = leaks.known_secrets(self.directory, info, http), leaks.pages(info, http)
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(STOP_S)
         assert code == 0, self.output()
         assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()], "the lab left a process behind"
+        found = leaks.leaks(self.directory, told, secrets)
+        assert not found, "\n".join(found)
 
     def output(self) -> str:
         parts = [*sorted(self.directory.glob("*.out")), *sorted(self.directory.glob("*.log"))]
