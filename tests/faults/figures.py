@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 FOLDER = Path(__file__).parents[2] / "var/reliability"
 FAULTS_N = os.environ.get("FAULTS_N", "")
 
@@ -25,6 +27,12 @@ def runs(short: int, asked: int) -> int:
     if not FAULTS_N:
         return short
     return asked if int(FAULTS_N) == 0 else max(1, min(asked, int(FAULTS_N)))
+
+
+def cases(*short: Any, long: tuple[Any, ...] = ()) -> list[Any]:
+    """Cases of a test: the short ones in `make test`, the long ones only in `make faults`."""
+    first = [pytest.param(case, marks=pytest.mark.live) for case in short]
+    return first + [pytest.param(case, marks=pytest.mark.faults) for case in long]
 
 
 def p99(values: Sequence[float]) -> float:

@@ -11,18 +11,15 @@ from pathlib import Path
 import pytest
 
 from controller.lab.sipcall import Rule
-from tests.faults.figures import record, runs
+from tests.faults.figures import cases, record, runs
 from tests.faults.ward import Ward
 from tests.live.harness import until
 from tests.live.setups import HOTLINE, hotline, queue, whole
-
-pytestmark = pytest.mark.live
 
 SETUP = whole(hotline(queue="sales"), queue("sales", "team", ring_time=60, max_wait=120), groups={"team": ("a1", "a2")})
 OUTER_S = 12.0
 EVERY_S = 0.25
 GRACE_S = 1.0
-HOWS = ("killed", "stop now", "stop gracefully")
 
 
 def _console(floor: Ward, command: str) -> subprocess.Popen[bytes]:
@@ -52,7 +49,7 @@ async def _http_is_up(floor: Ward, died: int) -> float:
     return time.monotonic()
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", cases("stop now", long=("killed", "stop gracefully")))
 async def test_asterisk_comes_back(floor: Ward, how: str) -> None:
     ended, served = [], []
     for n in range(runs(1, 20)):

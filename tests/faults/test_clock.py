@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.figures import record
+from tests.faults.figures import cases, record
 from tests.faults.own_daemon import another_daemon
 from tests.faults.ward import Ward
 from tests.live.harness import until
 from tests.live.setups import HOTLINE, hotline, queue, whole
-
-pytestmark = pytest.mark.live
 
 REST_S, LIMIT_S = 4, 30
 RESTING = "+842473001072"
@@ -34,7 +32,7 @@ def _seconds(row: dict[str, str], first: str, last: str) -> float:
     return (datetime.fromisoformat(row[last]) - datetime.fromisoformat(row[first])).total_seconds()
 
 
-@pytest.mark.parametrize("step_ms", [1_000, -1_000, HOUR_MS, -HOUR_MS])
+@pytest.mark.parametrize("step_ms", cases(-HOUR_MS, long=(1_000, -1_000, HOUR_MS)))
 async def test_a_stepped_clock_hurts_no_duration(floor: Ward, tmp_path: Path, step_ms: int) -> None:
     clock = tmp_path / "clock"
     clock.write_text("0")

@@ -11,9 +11,8 @@ from tests.faults.own_daemon import another_daemon
 from tests.faults.ward import Ward
 from tests.live.harness import until
 
-pytestmark = pytest.mark.live
 
-
+@pytest.mark.live
 async def test_a_full_disk_costs_the_logs_and_no_call(floor: Ward) -> None:
     """`/dev/full` takes no byte, and no directory can be made beneath it."""
     async with another_daemon(floor, Path("/dev/full"), TONGDAI_JOURNAL__DIR="/dev/full/journal") as own:

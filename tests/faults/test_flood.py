@@ -16,8 +16,6 @@ from tests.faults.ward import Ward
 from tests.live.harness import until
 from tests.live.setups import HOTLINE, hotline, queue, whole
 
-pytestmark = pytest.mark.live
-
 PER_S = 2000
 SETUP = whole(hotline(queue="sales"), queue("sales", "team", max_wait=120), groups={"team": ("a1", "a2")})
 OUTER_S = 8.0
@@ -33,6 +31,7 @@ def _key(call: str, n: int) -> str:
     )
 
 
+@pytest.mark.live
 async def test_a_flood_is_kept_up_with(floor: Ward) -> None:
     """Every event reaches the engine, the stream is not cut, and a call in the middle is served."""
     await floor.desk("a1", "a2")
@@ -58,6 +57,7 @@ async def test_a_flood_is_kept_up_with(floor: Ward) -> None:
     await asyncio.gather(talk.hangup(), call.hangup())
 
 
+@pytest.mark.faults
 async def test_a_daemon_that_stands_still_in_a_flood(floor: Ward) -> None:
     """Asterisk cuts whoever does not read after two or three seconds: in step again at once after waking."""
     mended = []

@@ -20,8 +20,6 @@ from tests.faults.ward import Ward, crowd_setup
 from tests.live.harness import Json, soon, until
 from tests.live.setups import HOTLINE, hotline, queue
 
-pytestmark = pytest.mark.live
-
 SILENT = "+842473001071"
 WRAP_S = 12
 BUSY_S = 15.0  # what a busy machine may take; the programme's own figures are recorded
@@ -99,6 +97,7 @@ def numbers(prefix: str, count: int) -> list[str]:
 # -- F1 --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.faults
 async def test_an_idle_daemon_is_killed_at_any_moment(floor: Ward) -> None:
     chance = random.Random(8412771)
     await floor.seat("b01")
@@ -119,6 +118,7 @@ async def test_an_idle_daemon_is_killed_at_any_moment(floor: Ward) -> None:
 
 
 @pytest.mark.parametrize("channels", [50, 200])
+@pytest.mark.faults
 async def test_a_daemon_is_killed_beside_many_channels(floor: Ward, channels: int) -> None:
     await floor.seat("b30", status="not_ready")
     made = floor.mute_callers(SILENT, channels)
@@ -143,6 +143,7 @@ async def test_a_daemon_is_killed_beside_many_channels(floor: Ward, channels: in
 # -- F2 --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.live
 async def test_a_busy_daemon_is_killed(floor: Ward) -> None:
     for _ in range(runs(1, 5)):
         await _killed_busy(floor)
@@ -233,6 +234,7 @@ async def _go_home(floor: Ward, crowd: Crowd) -> None:
 # -- calls that arrive in the gap ------------------------------------------------------------------------------------
 
 
+@pytest.mark.live
 async def test_calls_that_arrive_around_the_death_are_all_heard(floor: Ward) -> None:
     """Asterisk sees the dead socket after some milliseconds: a call of those waits for the next daemon."""
     waits = []
@@ -261,6 +263,7 @@ async def test_calls_that_arrive_around_the_death_are_all_heard(floor: Ward) -> 
 # -- F4 --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.live
 async def test_told_to_end_it_ends_in_order(floor: Ward) -> None:
     took = []
     for _ in range(runs(1, 20)):
@@ -306,6 +309,7 @@ def _journal_is_whole(floor: Ward) -> None:
 # -- F17 -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.faults
 async def test_a_process_that_stood_still(floor: Ward) -> None:
     """Deadlines that passed meanwhile are handled when it wakes; nobody is offered twice; the link is mended."""
     still_s = runs(4, 30)

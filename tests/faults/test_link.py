@@ -10,13 +10,11 @@ import pytest
 
 from controller.lab.sipcall import SipCall
 from tests.faults import processes
-from tests.faults.figures import record, runs
+from tests.faults.figures import cases, record, runs
 from tests.faults.rude_proxy import Rude
 from tests.faults.ward import Ward
 from tests.live.harness import soon
 from tests.live.setups import HOTLINE, hotline, queue, whole
-
-pytestmark = pytest.mark.live
 
 SETUP = whole(hotline(queue="sales"), queue("sales", "team", max_wait=120), groups={"team": ("a1", "a2")})
 FIRST, SECOND, THIRD = "0281000001", "0281000002", "0281000003"
@@ -45,7 +43,7 @@ async def _end_well(floor: Ward, calls: dict[str, SipCall]) -> list[tuple[str, s
     return [(row["result"], row["end_cause"]) for row in rows]
 
 
-@pytest.mark.parametrize("how", ["rst", "fin", "close"])
+@pytest.mark.parametrize("how", cases("rst", long=("fin", "close")))
 async def test_a_cut_is_noticed_and_mended(floor: Ward, how: str) -> None:
     calls = await _three(floor)
     noticed, mended = [], []
@@ -64,7 +62,7 @@ async def test_a_cut_is_noticed_and_mended(floor: Ward, how: str) -> None:
     assert await _end_well(floor, calls) == [("answered", "caller")] * 3
 
 
-@pytest.mark.parametrize("how", ["rst", "frozen"])
+@pytest.mark.parametrize("how", cases("rst", long=("frozen",)))
 async def test_what_happens_while_nobody_listens_is_made_up_for(floor: Ward, how: str) -> None:
     """While the link is down one caller hangs up, one agent hangs up; the one who waits is served afterwards."""
     calls = await _three(floor)
@@ -87,6 +85,7 @@ async def test_what_happens_while_nobody_listens_is_made_up_for(floor: Ward, how
     record("F6", f"{how}: events lost in effect", "0", "0: ended as without the cut", times=1, passed=True)
 
 
+@pytest.mark.live
 async def test_a_half_open_stream_is_noticed(floor: Ward) -> None:
     """Nothing is closed and nothing comes: only the missing pong tells."""
     calls = await _three(floor)
@@ -106,6 +105,7 @@ async def test_a_half_open_stream_is_noticed(floor: Ward) -> None:
         await floor.ended(number)
 
 
+@pytest.mark.live
 async def test_no_busy_loop_while_there_is_no_way(floor: Ward) -> None:
     floor.rude.refuse()
     floor.rude.cut("rst", everything=True)
@@ -120,6 +120,7 @@ async def test_no_busy_loop_while_there_is_no_way(floor: Ward) -> None:
     assert share <= 20.0
 
 
+@pytest.mark.live
 async def test_a_way_that_flaps(floor: Ward) -> None:
     """A cut as soon as the link is there again, some of them before it is."""
     await floor.desk("a1")
@@ -143,6 +144,7 @@ async def test_a_way_that_flaps(floor: Ward) -> None:
     await floor.serve_one()
 
 
+@pytest.mark.faults
 async def test_attempts_become_rarer_and_keep_no_step(floor: Ward) -> None:
     """0.1 s doubled up to 5 s, of which chance takes up to half (F7)."""
     floor.rude.rules = (Rude("GET /ari/events", status=503),)
@@ -161,6 +163,7 @@ async def test_attempts_become_rarer_and_keep_no_step(floor: Ward) -> None:
     await floor.resynced(15.0)
 
 
+@pytest.mark.faults
 async def test_the_customer_hears_nothing_of_it(floor: Ward) -> None:
     """Sound is Asterisk's: packets come at their pace while the link is down."""
     await floor.desk("a1")

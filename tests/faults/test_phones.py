@@ -10,12 +10,10 @@ import pytest
 
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
-from tests.faults.figures import record, runs
+from tests.faults.figures import cases, record, runs
 from tests.faults.ward import Ward, crowd_setup
 from tests.live.harness import until
 from tests.live.setups import HOTLINE, hotline, queue
-
-pytestmark = pytest.mark.live
 
 NAMES = tuple(f"p{n:02d}" for n in range(1, 21))
 RING_S = 3
@@ -27,7 +25,7 @@ SETUP = crowd_setup(
 SETTLE_S = 60.0
 
 
-@pytest.mark.parametrize("way", ["no 100", "408", "503"])
+@pytest.mark.parametrize("way", cases("408", long=("no 100", "503")))
 async def test_a_phone_that_is_not_there_is_offered_one_call(floor: Ward, way: str) -> None:
     """Set aside after one offer, not offered again, and back with the first sign of life."""
     rule = Rule(status=int(way)) if way != "no 100" else None
@@ -63,6 +61,7 @@ async def test_a_phone_that_is_not_there_is_offered_one_call(floor: Ward, way: s
     assert took <= RING_S + 6.0
 
 
+@pytest.mark.faults
 async def test_phones_vanish_and_return_in_another_order(floor: Ward) -> None:
     """Swizzle: half of the phones lose power one by one; calls keep coming; everybody is served in the end."""
     count, gone = runs(4, 20), runs(2, 10)

@@ -10,13 +10,11 @@ import pytest
 
 from controller.lab.sipcall import SipCall
 from tests.faults import processes
-from tests.faults.figures import p99, record, runs
+from tests.faults.figures import cases, p99, record, runs
 from tests.faults.rude_proxy import Rude
 from tests.faults.ward import Ward
 from tests.live.harness import soon, until
 from tests.live.setups import HOTLINE, hotline, queue, whole
-
-pytestmark = pytest.mark.live
 
 OTHER = "+842473001091"
 HURT, WELL = "0285000001", "0285000002"
@@ -43,7 +41,7 @@ def about(route: str, rude: Rude) -> Rude:
     return Rude(route, rude.status, rude.wait_s, rude.never, rude.carried)
 
 
-@pytest.mark.parametrize("trouble", TROUBLE)
+@pytest.mark.parametrize("trouble", cases("never", long=tuple(name for name in TROUBLE if name != "never")))
 async def test_a_phone_that_cannot_be_rung_costs_a_moment(floor: Ward, trouble: str) -> None:
     """Making a leg for the first agent fails: the caller gets the second one, and talks."""
     await floor.desk("a1", "a2")
@@ -61,7 +59,7 @@ async def test_a_phone_that_cannot_be_rung_costs_a_moment(floor: Ward, trouble: 
     assert [leg for leg in floor.phones["a1"].calls if not leg.ended.is_set()] == []
 
 
-@pytest.mark.parametrize("trouble", TROUBLE)
+@pytest.mark.parametrize("trouble", cases("500", long=tuple(name for name in TROUBLE if name != "500")))
 async def test_a_caller_who_cannot_be_answered_is_let_go(floor: Ward, trouble: str) -> None:
     """What cannot be carried out ends as a failed call with a cause, and nothing is left over."""
     await floor.desk("a1")
@@ -78,6 +76,7 @@ async def test_a_caller_who_cannot_be_answered_is_let_go(floor: Ward, trouble: s
     await floor.serve_one()
 
 
+@pytest.mark.faults
 async def test_other_calls_do_not_notice(floor: Ward) -> None:
     """While every request for one agent hangs, the others' calls are as quick as before, in pairs one after another."""
     await floor.desk("a1", "a2", "a3")
@@ -110,6 +109,7 @@ async def _rings_after(floor: Ward, number: str) -> float:
     return took
 
 
+@pytest.mark.live
 async def test_a_second_controller_silences_the_first(floor: Ward) -> None:
     """The word `ApplicationReplaced`: no request afterwards, exit 75; the next daemon takes over and reconciles."""
     fenced, gone = [], []

@@ -11,8 +11,6 @@ from tests.faults import processes
 from tests.faults.figures import p99, record, runs
 from tests.faults.ward import Ward
 
-pytestmark = pytest.mark.live
-
 HEADER_S, HEADER_BYTES, SESSIONS = 2.0, 8 * 1024, 512
 OUTER_S = 4.0
 KIB_MAX = 64.0
@@ -48,6 +46,7 @@ async def _asks(floor: Ward) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.live
 async def test_a_silent_peer_and_a_trickle_are_closed(floor: Ward) -> None:
     silent, trickling = [], []
     for _ in range(runs(1, 20)):
@@ -73,6 +72,7 @@ async def _trickle(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(1.0)
 
 
+@pytest.mark.live
 async def test_a_header_without_an_end_is_cut_off(floor: Ward) -> None:
     """10 MB on their way: it is closed at 8 KiB, and the memory does not see the rest."""
     before, sent = processes.memory_mb(floor.daemon), []
@@ -97,6 +97,7 @@ async def test_a_header_without_an_end_is_cut_off(floor: Ward) -> None:
     assert grown < 10_000
 
 
+@pytest.mark.live
 async def test_many_at_once_do_not_slow_the_others(floor: Ward) -> None:
     """500 silent peers: honest sessions beside them are as quick; beyond the cap all are refused with one line."""
     await floor.desk("a1")

@@ -14,8 +14,6 @@ from tests.faults.figures import p99, record, runs
 from tests.faults.ward import Ward
 from tests.live.harness import until
 
-pytestmark = pytest.mark.live
-
 VIEWERS, DEAF = 200, 20
 KIB_MAX = 256.0
 
@@ -78,6 +76,7 @@ async def _turns(floor: Ward, count: int) -> tuple[list[float], float]:
     return took, (after[0] - before[0]) / max(1.0, after[1] - before[1])
 
 
+@pytest.mark.live
 async def test_viewers_cost_the_calls_nothing(floor: Ward) -> None:
     await floor.desk("a1", "a2")
     count = runs(60, 600)

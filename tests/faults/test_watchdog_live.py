@@ -15,8 +15,6 @@ from tests.faults.figures import record
 from tests.faults.own_daemon import another_daemon
 from tests.faults.ward import Ward
 
-pytestmark = pytest.mark.live
-
 LIMIT_S = 2.0
 
 
@@ -29,6 +27,7 @@ def _words(keeper: socket.socket) -> list[str]:
             return words
 
 
+@pytest.mark.faults
 async def test_the_keeper_hears_that_it_is_ready_and_alive_and_then_nothing(floor: Ward, tmp_path: Path) -> None:
     address = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as keeper:

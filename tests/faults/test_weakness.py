@@ -18,8 +18,6 @@ from tests.faults.ward import Ward
 from tests.live.harness import GREETING_HZ, soon, until
 from tests.live.setups import HOTLINE, hotline, menu, queue, whole
 
-pytestmark = pytest.mark.live
-
 KEYS, ENDLESS, RECORDED = "+842473001081", "+842473001082", "+842473001083"
 WAIT_S, LATE_S = 10.0, 8.0
 SETUP = whole(
@@ -35,6 +33,7 @@ SETUP = whole(
 )
 
 
+@pytest.mark.live
 async def test_no_command_waits_behind_a_playback(floor: Ward) -> None:
     """A key in the middle of a prompt of 5 s: Asterisk would hold the join back until the prompt ends."""
     await floor.desk("a1")
@@ -50,6 +49,7 @@ async def test_no_command_waits_behind_a_playback(floor: Ward) -> None:
     await call.hangup()
 
 
+@pytest.mark.live
 async def test_a_playback_whose_end_is_never_told(floor: Ward) -> None:
     """Every `PlaybackFinished` is lost: stopping does not wait for ever, and a key leads on."""
     await floor.desk("a1")
@@ -65,6 +65,7 @@ async def test_a_playback_whose_end_is_never_told(floor: Ward) -> None:
     assert (await floor.ended())["result"] == "answered"
 
 
+@pytest.mark.live
 async def test_a_daemon_whose_reader_hangs_costs_ten_seconds_and_no_call(floor: Ward) -> None:
     """The socket is open and nobody reads: calls enter, nobody takes them, and the dialplan takes them back."""
     await floor.desk("a1", status="not_ready")
@@ -83,6 +84,7 @@ async def test_a_daemon_whose_reader_hangs_costs_ten_seconds_and_no_call(floor: 
     await floor.resynced()
 
 
+@pytest.mark.faults
 async def test_a_call_that_was_taken_is_not_cut_after_the_wait(floor: Ward) -> None:
     """What the dialplan allows a call that nobody takes is lifted when it is taken: it waits on, longer than that."""
     await floor.desk("a1", status="not_ready")
@@ -97,6 +99,7 @@ async def test_a_call_that_was_taken_is_not_cut_after_the_wait(floor: Ward) -> N
     await call.hangup()
 
 
+@pytest.mark.faults
 async def test_a_silent_dial_path_costs_three_seconds_and_not_the_call(floor: Ward) -> None:
     """An agent dials while the daemon stands still: refused aloud, fail closed, and the phone is free again."""
     phone = await floor.desk("a1")
@@ -116,6 +119,7 @@ async def test_a_silent_dial_path_costs_three_seconds_and_not_the_call(floor: Wa
     await floor.serve_one()
 
 
+@pytest.mark.live
 async def test_a_missing_recording_directory_costs_the_recording_only(floor: Ward) -> None:
     await floor.desk("a1")
     place = floor.lab.directory / "asterisk/spool/recording"
@@ -140,6 +144,7 @@ async def test_a_missing_recording_directory_costs_the_recording_only(floor: War
     assert (ended["result"], ended["recording"]) == ("answered", None)
 
 
+@pytest.mark.live
 async def test_a_destroyed_bridge_that_stays_listed(floor: Ward) -> None:
     """A ghost with the name of a call that is over: asked away at each look, in vain, and nobody minds."""
     ghost = {"id": "1795369149.0.br", "channels": [], "bridge_type": "mixing", "technology": "simple_bridge"}
