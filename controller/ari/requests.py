@@ -175,6 +175,12 @@ def _join(c: do.Join, _app: str) -> Plan:
     )
 
 
+def _part(c: do.Part, _app: str) -> Plan:
+    """422 when the channel is in no bridge."""
+    parameters: dict[str, object] = {"bridgeId": an_id(c.bridge), "channel": [an_id(c.call)]}
+    return (Ask("bridges.removeChannel", parameters, _GONE | _THERE | frozenset({422})),)
+
+
 def _record(c: do.Record, _app: str) -> Plan:
     return (Ask("bridges.record", {"bridgeId": an_id(c.bridge), **recording(c.name)}, _THERE),)
 
@@ -217,6 +223,7 @@ _PLANNERS: Final[dict[type, Callable[..., Plan]]] = {
     do.RingDialler: _ring_dialler,
     do.RingPhone: _ring_phone,
     do.Join: _join,
+    do.Part: _part,
     do.Record: _record,
     do.RecordOutbound: _record_outbound,
     do.RecordMessage: _record_message,
@@ -237,6 +244,7 @@ OPERATIONS: Final = {
     "bridges.destroy": ("bridgeId",),
     "bridges.list": (),
     "bridges.record": ("bridgeId", "name", "format", "ifExists"),
+    "bridges.removeChannel": ("bridgeId", "channel"),
     "channels.answer": ("channelId",),
     "channels.create": ("endpoint", "app", "appArgs", "channelId", "originator", "variables"),
     "channels.dial": ("channelId", "timeout"),

@@ -108,6 +108,15 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Take the caller out of the call's bridge; the bridge stays."""
+
+    call: str
+    cause: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Record the bridge of a call under `name` (relative, without suffix)."""
 
@@ -191,6 +200,7 @@ Command = (
     | RingDialler
     | RingPhone
     | Join
+    | Part
     | Record
     | RecordOutbound
     | RecordMessage

@@ -138,7 +138,7 @@ def record_of(call: Call, now_ms: int) -> facts.CallEnded:
         caller=call.caller,
         callee=call.callee,
         queue=call.queue,
-        agent=call.agent,
+        agent=call.agent or call.served_by,
         arrived_at_ms=call.arrived_at_ms,
         queued_at_ms=call.queued_at_ms,
         answered_at_ms=call.answered_at_ms,

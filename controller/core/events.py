@@ -147,6 +147,21 @@ class HangupAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferAsked:
+    """Somebody (`by`) asks that a caller who talks be sent on to an outside phone (blind transfer).
+
+    `via`, `ported` and `ported_source` as in `OutboundAsked`; an empty `via` is the hotline the caller dialled.
+    """
+
+    call: str
+    dialled: str
+    via: str = ""
+    ported: str = ""
+    ported_source: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ClickToCallAsked:
     """Somebody (`by`) asks that an agent's phone be rung, by a channel named `call`, and then connected with a number.
 
@@ -327,6 +342,7 @@ Event = (
     | WrapUpEndAsked
     | WrapUpExtendAsked
     | HangupAsked
+    | TransferAsked
     | ClickToCallAsked
     | CalleeAnswered
     | OutboundAsked

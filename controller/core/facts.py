@@ -98,6 +98,23 @@ class CallResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class CallTransferred:
+    """An agent's caller was sent on to an outside phone; the agent's part is over."""
+
+    call: str
+    agent: str
+    callee: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAnswered:
+    """The outside phone a caller was transferred to was picked up."""
+
+    call: str
+    callee: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallRouted:
     """The call was sent another way: overflow, closed, forward, voicemail, announcement; `why` names the rule."""
 
@@ -238,6 +255,8 @@ Fact = (
     | CallAnswered
     | CallHeld
     | CallResumed
+    | CallTransferred
+    | TransferAnswered
     | CallRouted
     | CallEnded
     | AgentChanged

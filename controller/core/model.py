@@ -58,7 +58,8 @@ class Call:
 
     `position` in a queue is the order of (`queued_at_ms`, `id`). `wrap_up_s`, `answer_limit_s` and `talk_limit_s` are
     the limits the call began with; a later change of the setup does not touch them. `held_by` are the sides of a talk
-    (`caller`, `agent`, `callee`) whose phone has put the other on hold.
+    (`caller`, `agent`, `callee`) whose phone has put the other on hold. `served_by` is the agent who transferred the
+    caller on.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Call:
     hops_queue: int = 0
     # talk
     agent: str = ""
+    served_by: str = ""
     leg: str = ""
     answered_at_ms: int | None = None
     talk_ended_at_ms: int | None = None

@@ -209,11 +209,15 @@ def talk(turn: Turn, call: Call, leg: str) -> None:
     talk_alert_at_ms = None if call.talk_limit_s is None else turn.now_ms + 1000 * call.talk_limit_s
     fields = {**ending.CALM, "talk_alert_at_ms": talk_alert_at_ms}
     waited_from = call.queued_at_ms if call.queued_at_ms is not None else call.arrived_at_ms
+    answered_at_ms = turn.now_ms if call.answered_at_ms is None else call.answered_at_ms
     turn.change_call(
-        call.id, **fields, phase=Phase.TALKING, leg=leg, answered_at_ms=turn.now_ms, answer_alert_at_ms=None
+        call.id, **fields, phase=Phase.TALKING, leg=leg, answered_at_ms=answered_at_ms, answer_alert_at_ms=None
     )
     alerts.clear(turn, call.id, "answer_time")
     turn.do(commands.Join(call.id, turn.cause, leg, ending.bridge_of(call)))
+    if call.served_by:
+        turn.say(facts.TransferAnswered(call.id, call.callee))
+        return
     turn.say(facts.CallAnswered(call.id, call.hotline, call.queue, call.agent, max(0, turn.now_ms - waited_from)))
 
 

@@ -25,6 +25,7 @@ from controller.core import (
     reconcile,
     settle,
     shifting,
+    transferring,
     unattended,
     waking,
 )
@@ -161,6 +162,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], Answer | None]] = {
     events.WrapUpEndAsked: agents.ask_wrap_up_end,
     events.WrapUpExtendAsked: agents.ask_wrap_up_extend,
     events.HangupAsked: _hangup,
+    events.TransferAsked: transferring.asked,
     events.ClickToCallAsked: clicking.asked,
     events.OutboundAsked: _outbound_asked,
     events.DialplanCalled: unattended.told,

@@ -126,11 +126,21 @@ def record_message(turn: Turn, call: Call) -> None:
 
 def forward(turn: Turn, call: Call, way: Way) -> None:
     """Ring an outside phone by a hotline of ours, under the rules every outbound call obeys."""
-    question = trunks.Question(
+    decision = trunks.decide(question(turn, call, way.target, way.hotline or call.hotline))
+    if not decision.allowed:
+        turn.say(facts.OutboundBlocked(call.id, "", decision.to or way.target, decision.reason, decision.steps))
+        ending.hang_up(turn, call, decision.reason)
+        return
+    forward_along(turn, call, decision)
+
+
+def question(turn: Turn, call: Call, dialled: str, via: str) -> trunks.Question:
+    """What is asked before a caller is sent on to an outside phone."""
+    return trunks.Question(
         setup=turn.setup,
         agent="",
-        dialled=way.target,
-        via=way.hotline or call.hotline,
+        dialled=dialled,
+        via=via,
         ported="",
         ported_source="",
         trunks=turn.world.trunks,
@@ -138,11 +148,10 @@ def forward(turn: Turn, call: Call, way: Way) -> None:
         now_ms=turn.now_ms,
         salt=call.id,
     )
-    decision = trunks.decide(question)
-    if not decision.allowed:
-        turn.say(facts.OutboundBlocked(call.id, "", decision.to or way.target, decision.reason, decision.steps))
-        ending.hang_up(turn, call, decision.reason)
-        return
+
+
+def forward_along(turn: Turn, call: Call, decision: trunks.Decision) -> None:
+    """Ring the outside phone by the trunks that were chosen; the caller hears music meanwhile."""
     turn.say(
         facts.OutboundPicked(
             call.id, "", decision.to, decision.carrier, decision.carrier_source, decision.attempts, decision.steps

@@ -14,15 +14,16 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from controller.core import numbers, trunks
-from controller.core.events import HangupAsked
+from controller.core.events import HangupAsked, TransferAsked
 from controller.core.facts import CallEnded
 from controller.core.model import Call
 from controller.core.setup import Setup
 from controller.web.asked import CallId, CallsAsked, Known, Who, Wish, ask, before_instant, epoch_ms, page_mark
 from controller.web.auth import Principal, Role
 from controller.web.deps import CallsWanted, Deps
+from controller.web.dialling import read_dialled
 from controller.web.problems import Problem
-from controller.web.schemas import CallOut, CallPage, Given, HangupOut, Story
+from controller.web.schemas import CallOut, CallPage, Given, HangupOut, Story, TransferIn, TransferOut
 from controller.web.views import ended_call, live_call, serves, story_lines
 
 router = APIRouter(prefix="/api/v1/calls", tags=["calls"])
@@ -108,6 +109,20 @@ async def hangup(deps: Known, who: Who, call: CallId, body: Annotated[Nothing | 
     wish = Wish(HangupAsked(call, by=who.by), "call.hangup", call, old=lambda: _phase(deps, call))
     await ask(deps, who, wish)
     return HangupOut(call=call)
+
+
+@router.post("/{call}/transfer", status_code=202)
+async def transfer(deps: Known, who: Who, call: CallId, body: Annotated[TransferIn, Body()]) -> TransferOut:
+    """Send a caller who talks to an agent on to an outside phone, under the rules of every call out.
+
+    409 when the caller does not talk to an agent, or the phone may not be called; then the talk goes on.
+    """
+    _must_be_own(who, deps.engine.world.calls.get(call), call)
+    dialled = await read_dialled(deps, body.to, body.hotline)
+    event = TransferAsked(call, dialled.number, dialled.via, dialled.ported, dialled.ported_source, by=who.by)
+    new = f"{dialled.number} {dialled.via}".strip()
+    await ask(deps, who, Wish(event, "call.transfer", call, new, old=lambda: _phase(deps, call)))
+    return TransferOut(call=call)
 
 
 def _phase(deps: Deps, call: str) -> str:

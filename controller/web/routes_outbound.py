@@ -8,11 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 from pydantic import AfterValidator
 
-from controller.core import trunks
 from controller.core.events import ClickToCallAsked
-from controller.core.text import clean_number
 from controller.web.asked import FILTER_CHARS_MAX, Filter, Known, NumberFilter, Who, Wish, ask, own, plus
 from controller.web.auth import Role
+from controller.web.dialling import read_dialled
 from controller.web.problems import Mistake, Problem
 from controller.web.schemas import PRINTABLE, AttemptOut, ClickIn, ClickOut, Explanation
 
@@ -57,17 +56,16 @@ async def explain(deps: Known, who: Who, to: Callee, hotline: NumberFilter = "",
 async def click(deps: Known, who: Who, body: Annotated[ClickIn, Body()]) -> ClickOut:
     """Ring an agent's phone and, when it is picked up, dial a number as if the agent had dialled it.
 
-    404 for an agent nobody knows, 409 when the phone is in use or away, or when the call may not be made.
+    422 for an agent nobody knows, 409 when the phone is in use or away, or when the call may not be made.
     """
-    if not own(who, body.agent):
-        raise Problem(404, "there is no agent of this name")
-    to = clean_number(body.to)
-    if not to:
-        raise Problem(422, "this is no phone number", errors=(Mistake("body.to", "is no phone number"),))
-    ported, source = await deps.look_up(to)
-    hotline = trunks.find_hotline(deps.engine.world.setup, body.hotline)
-    via = hotline.number if hotline else body.hotline
+    if body.agent not in deps.engine.world.setup.agent or not own(who, body.agent):
+        unknown = Mistake("body.agent", "there is no agent of this name")
+        raise Problem(422, unknown.reason, errors=(unknown,))
+    dialled = await read_dialled(deps, body.to, body.hotline)
     call = f"click-{secrets.token_hex(8)}.1"
-    event = ClickToCallAsked(call, body.agent, to, via, ported, source, by=who.by)
-    await ask(deps, who, Wish(event, "outbound.click", body.agent, f"{to} {via}".strip()))
+    event = ClickToCallAsked(
+        call, body.agent, dialled.number, dialled.via, dialled.ported, dialled.ported_source, by=who.by
+    )
+    new = f"{dialled.number} {dialled.via}".strip()
+    await ask(deps, who, Wish(event, "outbound.click", body.agent, new))
     return ClickOut(call=call)

@@ -124,6 +124,19 @@ class HangupOut(Told):
     ordered: Literal[True] = True
 
 
+class TransferIn(Given):
+    """Send the caller on to the outside phone `to` by `hotline` (left out: the hotline the caller dialled)."""
+
+    to: Annotated[str, Field(min_length=1, max_length=64, pattern=PRINTABLE)]
+    hotline: Annotated[str, Field(max_length=64, pattern=PRINTABLE)] = ""
+
+
+class TransferOut(Told):
+    """The caller is on the way to the outside phone; watch the call."""
+
+    call: str
+
+
 class ClickIn(Given):
     """Ring `agent`, then dial `to` by `hotline` (a number or an adaptive name; left out: the agent's own)."""
 

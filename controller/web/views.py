@@ -141,8 +141,8 @@ def _common(row: Call | CallEnded, *, masked: bool) -> dict[str, Any]:
 
 
 def serves(call: Call, agent: str) -> bool:
-    """Whether a live call is this agent's: talked with, or rung for."""
-    return call.agent == agent or any(offer.agent == agent for offer in call.offers)
+    """Whether a live call is this agent's: talked with, transferred, or rung for."""
+    return agent in (call.agent, call.served_by) or any(offer.agent == agent for offer in call.offers)
 
 
 def agent_out(setup: AgentSetup, agent: Agent | None) -> AgentOut:

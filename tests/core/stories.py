@@ -13,6 +13,7 @@ class Story:
     direction: str
     queued: bool = False
     answered: bool = False
+    transferred: bool = False
     out: set[str] = field(default_factory=set)
     offered: set[str] = field(default_factory=set)
     alerts: set[str] = field(default_factory=set)
@@ -68,13 +69,10 @@ class Stories:
                 self._must(fact, len(story.out) <= 1, f"offers are out: {story.out}")
                 story.answered = True
                 story.out.clear()
-            case facts.AlertRaised():
-                self._must(fact, fact.alert not in story.raised, "it was raised before")
-                story.raised.add(fact.alert)
-                story.alerts.add(fact.alert)
-            case facts.AlertCleared():
-                self._must(fact, fact.alert in story.alerts, "it is not open")
-                story.alerts.discard(fact.alert)
+            case facts.CallTransferred() | facts.TransferAnswered():
+                self._transferred(fact, story)
+            case facts.AlertRaised() | facts.AlertCleared():
+                self._alert(fact, story)
             case facts.CallEnded():
                 self._must(fact, not story.out and not story.alerts, f"left open: {story.out} {story.alerts}")
                 self._must(
@@ -82,6 +80,20 @@ class Stories:
                 )
                 self.ended[fact.call] = fact
                 del self.live[fact.call]
+
+    def _transferred(self, fact: facts.CallTransferred | facts.TransferAnswered, story: Story) -> None:
+        before = isinstance(fact, facts.CallTransferred)
+        self._must(fact, story.answered and story.transferred is not before, "out of place")
+        story.transferred = True
+
+    def _alert(self, fact: facts.AlertRaised | facts.AlertCleared, story: Story) -> None:
+        if isinstance(fact, facts.AlertRaised):
+            self._must(fact, fact.alert not in story.raised, "it was raised before")
+            story.raised.add(fact.alert)
+            story.alerts.add(fact.alert)
+        else:
+            self._must(fact, fact.alert in story.alerts, "it is not open")
+            story.alerts.discard(fact.alert)
 
     def _must(self, fact: Fact, true: bool, why: str) -> None:
         if not true:

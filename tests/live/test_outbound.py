@@ -9,7 +9,7 @@ import pytest
 
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
-from tests.live.floor import CARRIER_HZ, CARRIERS, SPEECH, Floor
+from tests.live.floor import CARRIER_HZ, CARRIERS, CUSTOMER_HZ, SPEECH, Floor
 from tests.live.harness import Json, soon, until
 from tests.live.setups import hotline, queue, table, whole
 
@@ -322,3 +322,41 @@ async def test_a_clicked_call_outlives_the_controller(floor: Floor, switches: di
     assert (await floor.api.agent("a1"))["state"] == "talking"
     await callee.hangup()
     await _history(floor, result="answered")
+
+
+# -- transfer --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_caller_is_transferred_to_an_outside_phone(floor: Floor, switches: dict[str, Softphone]) -> None:
+    phone = await floor.desk("a1")
+    call, row = await floor.talk(BY_VIETTEL)
+    leg = await phone.next_call()
+    path = f"/api/v1/calls/{row['id']}/transfer"
+    virtual = await floor.api.send("POST", path, {"to": "0967000117", "hotline": VIRTUAL})
+    assert (virtual.status_code, (await floor.live())["state"]) == (409, "talking"), virtual.text
+    done = await floor.api.send("POST", path, {"to": "0967000117", "hotline": BY_VIETTEL})
+    assert done.status_code == 202, done.text
+    callee = await switches["viettel"].next_call()
+    assert _shown(callee) == BY_VIETTEL.removeprefix("+84")
+    await soon(leg.ended, "the agent is let go at once")
+    await floor.live(state="talking", agent=None)
+
+    async def heard() -> bool:
+        return min(call.media.level(CARRIER_HZ, 0.3), callee.media.level(CUSTOMER_HZ, 0.3)) > SPEECH
+
+    await until(heard, "caller and callee hear each other")
+    await callee.hangup()
+    await soon(call.ended, "the caller is let go")
+    ended = await floor.ended()
+    assert (ended["result"], ended["agent"], ended["callee"]) == ("answered", "a1", "+84967000117")
+    assert ended["answered_at"] == row["answered_at"]
+
+
+async def test_a_transfer_nobody_takes_ends_the_call(floor: Floor) -> None:
+    floor.carrier("viettel", Rule(status=486))
+    await floor.desk("a1")
+    call, row = await floor.talk(BY_VIETTEL)
+    done = await floor.api.send("POST", f"/api/v1/calls/{row['id']}/transfer", {"to": "0967000118"})
+    assert done.status_code == 202, done.text
+    await soon(call.ended, "the caller is let go")
+    assert (await floor.ended())["end_cause"] == "callee"

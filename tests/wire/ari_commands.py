@@ -21,6 +21,7 @@ COMMANDS = [
     FORWARD,
     CLICK,
     do.Join(CALL, "x", LEG, BRIDGE),
+    do.Part(CALL, "x", BRIDGE),
     do.Record(CALL, "x", BRIDGE, f"calls/{CALL}"),
     do.RecordOutbound(CALL, "x", f"{CALL}.sn", f"calls/{CALL}"),
     do.RecordMessage(CALL, "x", f"voicemail/{CALL}", 120),

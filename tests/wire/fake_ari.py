@@ -27,6 +27,7 @@ PATHS = {
     "bridges.destroy": "DELETE /bridges/{bridgeId}",
     "bridges.list": "GET /bridges",
     "bridges.record": "POST /bridges/{bridgeId}/record",
+    "bridges.removeChannel": "POST /bridges/{bridgeId}/removeChannel",
     "channels.answer": "POST /channels/{channelId}/answer",
     "channels.create": "POST /channels/create",
     "channels.dial": "POST /channels/{channelId}/dial",

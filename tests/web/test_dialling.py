@@ -1,4 +1,4 @@
-"""Click to call: what the API takes, whom it rings, and what it answers when it does not."""
+"""Click to call and transfer: what the API takes, whom it rings, and what it answers when it does not."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_who_asked_is_on_the_audit(house):
     ("body", "status", "word"),
     [
         ({"agent": "an", "to": "0967000001"}, 409, "no phone that can be reached"),
-        ({"agent": "nobody", "to": "0967000001"}, 404, "nobody"),
+        ({"agent": "nobody", "to": "0967000001"}, 422, "no agent of this name"),
         ({"agent": "an", "to": "500&PJSIP/x/1900"}, 422, "no phone number"),
         ({"agent": "an", "to": ""}, 422, ""),
         ({"agent": "an"}, 422, ""),
@@ -76,5 +76,26 @@ async def test_a_call_that_may_not_be_made_is_refused_before_a_phone_rings(house
 async def test_an_agent_s_token_rings_that_agent_alone(house):
     await house.sign_in()
     await house.sign_in("binh")
-    assert (await house.send("POST", PATH, {"agent": "binh", "to": "0967000001"}, "agent:an")).status_code == 404
+    assert (await house.send("POST", PATH, {"agent": "binh", "to": "0967000001"}, "agent:an")).status_code == 422
     assert (await house.send("POST", PATH, {"agent": "an", "to": "0967000001"}, "agent:an")).status_code == 202
+
+
+async def test_a_caller_is_transferred_and_the_agent_still_sees_the_call(house):
+    call = await house.talk()
+    path = f"/api/v1/calls/{call}/transfer"
+    assert (await house.send("POST", path, {"to": "no number"})).status_code == 422
+    assert (await house.send("POST", path, {"to": "0967000001"}, "agent:binh")).status_code == 404
+    assert (await house.send("POST", path, {"to": "0967000001"}, "agent:an")).status_code == 202
+    row = (await house.get(f"/api/v1/calls/{call}", "agent:an")).json()
+    assert (row["state"], row["callee"], row["agent"]) == ("ringing", "+84967000001", None)
+    assert (await house.get("/api/v1/agents/an")).json()["state"] == "wrap_up"
+    again = await house.send("POST", path, {"to": "0967000001"})
+    assert (again.status_code, again.json()["detail"]) == (
+        409, "only a caller who talks to an agent can be transferred",
+    )  # fmt: skip
+    entry = (await house.audit())[0]
+    assert (entry.action, entry.subject, entry.old, entry.new) == ("call.transfer", call, "talking", "0967000001")
+
+
+async def test_a_call_nobody_knows_is_not_transferred(house):
+    assert (await house.send("POST", "/api/v1/calls/1.1/transfer", {"to": "0967000001"})).status_code == 404

@@ -1,0 +1,48 @@
+"""Blind transfer: an inbound caller who talks is sent on to an outside phone, by a hotline of ours.
+
+The rules are those of every call out (`controller.core.trunks`), asked for the agent who talks: a transfer that may
+not be made is refused while the talk goes on. One that may be made ends the agent's part at once (their wrap-up
+begins); the caller hears music until the phone is picked up. The call stays one call with one record: who answered
+it first is in the history as its agent, the phone as its callee.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.core import alerts, commands, ending, facts, trunks, ways
+from controller.core.answer import OK, Answer
+from controller.core.events import TransferAsked
+from controller.core.model import Call, Phase
+from controller.core.turn import Turn
+
+
+def asked(turn: Turn, event: TransferAsked) -> Answer:
+    """Send a talking caller on, or say in one line why not."""
+    call = turn.world.calls.get(event.call)
+    if call is None:
+        return Answer("not_found", f"no live call has the id {event.call!r}")
+    if call.phase is not Phase.TALKING or not call.agent:
+        return Answer("conflict", "only a caller who talks to an agent can be transferred")
+    turn.by = event.by
+    decision = trunks.decide(_question(turn, call, event))
+    if not decision.allowed:
+        turn.say(facts.OutboundBlocked(call.id, call.agent, decision.to, decision.reason, decision.steps))
+        return Answer("refused", f"{decision.to or event.dialled} may not be called: {decision.reason}")
+    turn.say(facts.CallTransferred(call.id, call.agent, decision.to))
+    ways.forward_along(turn, _leave_agent(turn, call), decision)
+    return OK
+
+
+def _question(turn: Turn, call: Call, event: TransferAsked) -> trunks.Question:
+    question = ways.question(turn, call, event.dialled, event.via or call.hotline)
+    return replace(question, agent=call.agent, ported=event.ported, ported_source=event.ported_source)
+
+
+def _leave_agent(turn: Turn, call: Call) -> Call:
+    """The agent's part is over; the caller leaves the bridge, which is kept for the next talk."""
+    ending.end_talk(turn, call.id)
+    alerts.clear(turn, call.id, "talk_time")
+    turn.do(commands.Part(call.id, turn.cause, ending.bridge_of(call)))
+    fields = {**ending.CALM, "agent": "", "served_by": call.agent, "talk_limit_s": None}
+    return turn.change_call(call.id, **fields)

@@ -1,0 +1,30 @@
+"""The number somebody wants called, and by which hotline, as they stand in a body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.core import trunks
+from controller.core.text import clean_number
+from controller.web.deps import Deps
+from controller.web.problems import Mistake, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A number, the hotline or adaptive name to call it by, and what look-ups outside the core say of its operator."""
+
+    number: str
+    via: str
+    ported: str
+    ported_source: str
+
+
+async def read_dialled(deps: Deps, to: str, hotline: str) -> Dialled:
+    """Read `to` and `hotline` however they are written; Problem 422 when `to` is no phone number."""
+    number = clean_number(to)
+    if not number:
+        raise Problem(422, "this is no phone number", errors=(Mistake("body.to", "is no phone number"),))
+    ported, source = await deps.look_up(number)
+    found = trunks.find_hotline(deps.engine.world.setup, hotline)
+    return Dialled(number, found.number if found else hotline, ported, source)
