@@ -33,8 +33,9 @@ bench: ## measures this machine and prints one table (BENCH=options)
 	@TEST=1 scripts/setup.sh
 	@$(WITH_TOOLS) $(BIN)/python -m benchmarks $(BENCH)
 
-sim: setup ## the core against a small Asterisk that loses, repeats and swaps what it tells; long
-	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q tests/core/test_floor.py
+sim: setup ## the whole controller on virtual time with every fault (SEED=n TO=s | SEEDS=n FIRST=n SECONDS=s FAULT=F34)
+	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED)) $(if $(TO),--to $(TO)) $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FAULT),--fault $(FAULT))
 
 faults: ## every fault against a real Asterisk as often as asked, figures to var/reliability (N=5: at most five times each)
 	@TEST=1 scripts/setup.sh

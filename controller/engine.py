@@ -130,7 +130,7 @@ class Engine:
         self._linger: asyncio.TimerHandle | None = None
         self._lingered = False
         self._turned_at_s = time.monotonic()
-        self._offset_ms = clock.now_ms() - _monotonic_ms()
+        self._offset_ms = clock.now_ms() - self._monotonic_ms()
         self._stories = {call: list(lines) for call, lines in journal.stories(world.calls).items()}
 
     # -- the door --------------------------------------------------------------------------------------------------
@@ -350,15 +350,16 @@ class Engine:
         return abs(self._clock.now_ms() - _monotonic_ms() - self._offset_ms) >= CLOCK_STEP_MS
 
     def _watch_clock(self, now_ms: int, batch: _Batch) -> None:
-        offset_ms = now_ms - _monotonic_ms()
+        offset_ms = now_ms - self._monotonic_ms()
         delta_ms = offset_ms - self._offset_ms
         self._offset_ms = offset_ms
         if abs(delta_ms) >= CLOCK_STEP_MS:
             self._step(_Item(ClockMoved(delta_ms)), now_ms, batch)
 
-
-def _monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
+    @staticmethod
+    def _monotonic_ms() -> int:
+        """A clock nobody sets: against it a stepped wall clock is noticed."""
+        return time.monotonic_ns() // 1_000_000
 
 
 def _line(now_ms: int, kind: str, value: object, cause: str) -> Line:

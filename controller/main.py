@@ -118,7 +118,7 @@ class House:
         for row in loaded.quarantined:
             structlog.get_logger("store").error("row set aside", row=row)
         setup = await numbers.completed(loaded.setup)
-        world = World(setup, loaded.entities)
+        world = World(setup, loaded.entities, loaded.over)
         journal = Journal(Path(settings.journal.dir), settings.journal.days, settings.journal.max_mb)
         bell = WebhookBell()
         telephone = AriTelephone(settings.ari)

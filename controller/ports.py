@@ -105,13 +105,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the ledger knew when we started. `quarantined` names live rows that could not be read, one line each."""
+    """What the ledger knew when we started.
+
+    `over` are the calls that ended last, oldest first: nothing begins one of them again. `quarantined` names live rows
+    that could not be read, one line each.
+    """
 
     setup: Setup
     entities: tuple[Entity, ...] = ()
     last_seq: int = 0
     boot: str = ""
     quarantined: tuple[str, ...] = field(default=())
+    over: tuple[str, ...] = ()
 
 
 class Ledger(Protocol):

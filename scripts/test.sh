@@ -24,6 +24,7 @@ lane pure "$ours" pure -n 2
 lane wire "$ours" wire
 lane store "$ours" store
 lane web "$ours" web
+lane sim "$ours" sim -n 2
 lane live "$ours" live -n 2 --dist loadfile
 
 # The other Pythons we claim, where the machine has them: what decides and what speaks, without the slow rest.

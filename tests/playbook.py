@@ -123,8 +123,7 @@ class Playbook:
     def restarted(self) -> Playbook:
         """The process dies; another begins with the rows of this one and nothing else."""
         rows = [codec.loads(codec.dumps(row)) for row in self.world.entities()]
-        self.world = World(self.world.setup, rows)
-        self.stories.restarted()
+        self.world = World(self.world.setup, rows, list(self.world._over))
         return self.when(SetupChanged(self.world.setup))
 
     def _tell(self, event: Event) -> Step:

@@ -72,10 +72,11 @@ class World:
     """All live entities with their indexes.
 
     `steps` counts the steps taken and `now_ms` is the time of the last; `resuming` is true until the first snapshot
-    after a start, `linked` while Asterisk tells us what happens: nobody is rung while it does not.
+    after a start, `linked` while Asterisk tells us what happens: nobody is rung while it does not. `over` are calls
+    that ended before the start.
     """
 
-    def __init__(self, setup: Setup | None = None, entities: Iterable[Entity] = ()) -> None:
+    def __init__(self, setup: Setup | None = None, entities: Iterable[Entity] = (), over: Iterable[str] = ()) -> None:
         self.setup = setup or Setup()
         self.calls: dict[str, Call] = {}
         self.agents: dict[str, Agent] = {}
@@ -108,6 +109,8 @@ class World:
         }
         for entity in entities:
             self.put(entity)
+        for call in over:
+            self.note_over(call)
 
     # -- reading -------------------------------------------------------------------------------------------------
 

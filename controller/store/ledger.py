@@ -23,13 +23,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from controller import setup_file
 from controller.core import codec
 from controller.core.model import Entity, Pbx, key_of
+from controller.core.world import OVER_MAX
 from controller.errors import LedgerError
 from controller.ports import Clock, Loaded, Turn
 from controller.store import schema
 from controller.store.db import OPEN_LIMIT_S, Database
 from controller.store.setup_repo import Parse, latest, setup_of
 from controller.store.sqlite_writer import SqliteWriter
-from controller.store.tables import LIVE_SCHEMA, facts, live, live_quarantine
+from controller.store.tables import LIVE_SCHEMA, calls, facts, live, live_quarantine
 
 if TYPE_CHECKING:
     from controller.store.postgres_writer import PostgresWriter
@@ -40,6 +41,7 @@ TURN_LIMIT_S: Final = 0.002
 """What each turn adds to that: ten thousand of them, owed after a long outage, take seconds by themselves."""
 REASON_MAX: Final = 200
 _ENTITIES: Final[tuple[type, ...]] = get_args(Entity)
+_LAST_CALLS: Final = select(calls.c.id).order_by(calls.c.arrived_at_ms.desc(), calls.c.id.desc()).limit(OVER_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class SqlLedger:
             stored = await latest(connection)
             last_seq = await connection.scalar(select(func.max(facts.c.seq)))
             rows = (await connection.execute(select(live).order_by(live.c.kind, live.c.id))).all()
+            ended = (await connection.scalars(_LAST_CALLS)).all()
         read = [_read(row) for row in rows]
         unread = [found for found in read if isinstance(found, _Unread)]
         if unread:
@@ -100,6 +103,7 @@ class SqlLedger:
             last_seq=last_seq or 0,
             boot=next((row.boot for row in entities if isinstance(row, Pbx)), ""),
             quarantined=tuple(str(found) for found in unread),
+            over=tuple(reversed(ended)),
         )
 
     async def close(self) -> None:

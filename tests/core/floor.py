@@ -274,8 +274,7 @@ class Floor:
     def controller_dies(self, n: int, m: int) -> None:
         """The rows are all that is left, and they must be enough."""
         rows = [codec.loads(codec.dumps(row)) for row in self.world.entities()]
-        self.world = World(self.world.setup, rows)
-        self.stories.restarted()
+        self.world = World(self.world.setup, rows, list(self.world._over))
         self.snapshots.clear()
         self.exchange.wire.clear()
         self.now_ms += m * 200

@@ -32,10 +32,6 @@ class Stories:
         for fact in said:
             self._read(fact)
 
-    def restarted(self) -> None:
-        """A new process does not know which calls have ended; Asterisk does."""
-        self.ended.clear()
-
     def _read(self, fact: Fact) -> None:
         match fact:
             case facts.CallStarted():

@@ -59,6 +59,7 @@ class FakeLedger:
             last_seq=max(self.books.facts, default=0),
             boot=next((row.boot for row in entities if isinstance(row, Pbx)), ""),
             quarantined=tuple(unread),
+            over=tuple(self.books.calls),
         )
 
     async def commit(self, turns: Sequence[Turn]) -> None:

@@ -133,6 +133,12 @@ async def test_a_row_can_go_and_come_back(ledgers: Ledgers) -> None:
     assert (await ledgers.open().load()).entities == (call,)
 
 
+async def test_the_calls_that_ended_last_are_known_at_the_next_start(ledgers: Ledgers) -> None:
+    first, second = an_end(), replace(an_end(), call="1.9", arrived_at_ms=T0 + 60_000, ended_at_ms=T0 + 61_000)
+    await ledgers.open().commit([turn(said(1, first)), turn(said(2, second), changes=gone(a_call()))])
+    assert (await ledgers.open().load()).over == (first.call, "1.9")
+
+
 async def test_a_turn_written_twice_stands_there_once(ledgers: Ledgers) -> None:
     end = an_end()
     owed = [
