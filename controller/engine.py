@@ -347,7 +347,7 @@ class Engine:
 
     def _clock_moved(self) -> bool:
         """Whether somebody set the clock since the last turn: set back, nothing would be due for as long."""
-        return abs(self._clock.now_ms() - _monotonic_ms() - self._offset_ms) >= CLOCK_STEP_MS
+        return abs(self._clock.now_ms() - self._monotonic_ms() - self._offset_ms) >= CLOCK_STEP_MS
 
     def _watch_clock(self, now_ms: int, batch: _Batch) -> None:
         offset_ms = now_ms - self._monotonic_ms()

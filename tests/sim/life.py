@@ -214,11 +214,12 @@ class Life:
         self.engine, self.house = engine, house
         engine.ready_parts["agi"] = "ok"
         engine.tell(SetupChanged(world.setup))
-        hear = lambda event: self._ears.hear(event, engine.hear)  # noqa: E731
+        hear = lambda event: self._ears.hear(event, house.hear)  # noqa: E731
         jobs: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             engine.run,
             lambda: telephone.run_link(hear, house.on_link),
             house.audit_calls,
+            house.ask_when_phones_end,
             self._watch_end,
         )
         if self.dead:

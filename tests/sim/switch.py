@@ -526,6 +526,18 @@ class Switch:
                 self._about(channel, "ChannelEnteredBridge", bridge={"id": name})
         return 204, ""
 
+    def _remove(self, given: Json) -> Reply:
+        name = str(given["bridgeId"])
+        if name not in self.bridges:
+            raise RefusedError(404, "Bridge not found")
+        wanted = given["channel"]
+        for one in wanted if isinstance(wanted, list) else [wanted]:
+            channel = self._channel(one, 400)
+            if channel.bridge != name:
+                raise RefusedError(422, "Channel not in this bridge")
+            self._leave_bridge(channel)
+        return 204, ""
+
     def _unbridge(self, given: Json) -> Reply:
         name = str(given["bridgeId"])
         if name not in self.bridges:
@@ -691,6 +703,7 @@ _OPERATIONS: dict[str, Callable[[Switch, Json], Any]] = {
     "bridges.destroy": Switch._unbridge,
     "bridges.list": Switch._list_bridges,
     "bridges.record": Switch._record_bridge,
+    "bridges.removeChannel": Switch._remove,
     "channels.answer": Switch._answer,
     "channels.create": Switch._create,
     "channels.dial": Switch._dial,

@@ -242,7 +242,10 @@ class Town:
     def agent_acts(self) -> None:
         name = self.dice.choice(self.whole.agents).name
         calls = list(self.life.engine.world.calls) if self.life.engine else []
-        match self.dice.randrange(10):
+        match self.dice.randrange(11):
+            case 10:
+                call = self.dice.choice(calls) if calls else "1.1"
+                self.life.ask(events.TransferAsked(call, self.dice.choice(NUMBERS), by="test"))
             case 9:
                 self.clicks += 1
                 call = f"clk-{self.seed}.{self.clicks}"
