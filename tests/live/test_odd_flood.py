@@ -15,13 +15,15 @@ from controller.lab.sipcall import Rule, SipCall
 from tests.faults.figures import p99, record
 from tests.live.floor import CARRIERS, Floor
 from tests.live.harness import soon, until
-from tests.live.setups import HOTLINE, hotline, queue, whole
+from tests.live.setups import HOTLINE, hotline, menu, queue, whole
 
-FLOODED = "+842473001091"
+FLOODED, IVR = "+842473001091", "+842473001092"
 SETUP = whole(
     hotline(queue="sales", trunk="mobifone"),
     hotline(FLOODED, queue="full"),
+    hotline(IVR, menu="main"),
     queue("sales", "team"),
+    menu("main", play="live-long", timeout=5, keys={"1": {"queue": "full"}}, on_timeout="hangup"),
     queue("full", "nobody", max_size=5, max_wait=30),
     groups={"team": ("a1", "a2", "a3", "a4", "a5"), "nobody": ("a6",)},
 )
@@ -30,11 +32,15 @@ EVERY_S = 0.3
 TALK_S = 0.4
 SETUP_LIMIT_S = 1.0
 AUDIT_S = 30.0
+OVER_S = 60.0  # a call without an ACK is held for 32 s
 SOURCES = {
-    "operator-to-a-hotline": (CARRIERS["viettel"], FLOODED),
-    "operator-to-nowhere": (CARRIERS["viettel"], "+842473009999"),
-    "stranger": ("127.0.0.66", FLOODED),
+    "operator-to-a-full-queue": (CARRIERS["viettel"], FLOODED, "flood"),
+    "operator-to-a-menu": (CARRIERS["viettel"], IVR, "flood"),
+    "operator-to-a-menu-without-ack": (CARRIERS["viettel"], IVR, "flood-half-open"),
+    "operator-to-nowhere": (CARRIERS["viettel"], "+842473009999", "flood"),
+    "stranger": ("127.0.0.66", FLOODED, "flood"),
 }
+"""Where a flood comes from, what it dials, and its scenario in `sipp/`."""
 
 
 async def _legitimate(floor: Floor, number: str, seen: list[float]) -> None:
@@ -48,10 +54,10 @@ async def _legitimate(floor: Floor, number: str, seen: list[float]) -> None:
 
 
 async def _flood(floor: Floor, directory: Path, source: str, seconds: int) -> None:
-    host, number = SOURCES[source]
+    host, number, scenario_name = SOURCES[source]
     await floor.desk("a6", status="not_ready")
     await floor.desk("a1", "a2", "a3", "a4", "a5")
-    scenario = (Path(__file__).parent / "sipp" / "flood.xml").read_text(encoding="utf-8")
+    scenario = (Path(__file__).parent / "sipp" / f"{scenario_name}.xml").read_text(encoding="utf-8")
     at = (host, phones.free_port(host))
     flood = phones.Sipp(
         source, scenario, floor.lab.sip, directory, at, number, calls=RATE * seconds, life_s=seconds + 30, rate=RATE
@@ -69,7 +75,7 @@ async def _flood(floor: Floor, directory: Path, source: str, seconds: int) -> No
     async def over() -> bool:
         return not flood.running() and not await floor.api.calls()
 
-    await until(over, "the flood is over", 30.0)
+    await until(over, "the flood is over", OVER_S)
     assert len(flood.sent("INVITE")) >= RATE * seconds, "the flood was one"
     rows = await floor.api.calls("ended", since=floor.began, hotline=HOTLINE, result="answered", limit=200)
     lost = len(customers) - len(rows)
@@ -87,7 +93,7 @@ async def _flood(floor: Floor, directory: Path, source: str, seconds: int) -> No
 
 @pytest.mark.live
 async def test_23_a_short_flood_does_not_keep_others_waiting(floor: Floor, sipp_dir: Path) -> None:
-    await _flood(floor, sipp_dir, "operator-to-a-hotline", 2)
+    await _flood(floor, sipp_dir, "operator-to-a-full-queue", 2)
 
 
 @pytest.mark.faults
