@@ -68,13 +68,22 @@ class Lab:
     process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def start(cls, directory: Path, setup: str, *daemon: str, base: int = 0, sip_t1_ms: int = 500) -> Self:
-        """Start one; `daemon` are settings of the daemon (`ari.url=…`)."""
+    def start(
+        cls,
+        directory: Path,
+        setup: str,
+        *daemon: str,
+        base: int = 0,
+        sip_t1_ms: int = 500,
+        within: tuple[str, ...] = (),
+    ) -> Self:
+        """Start one; `daemon` are settings of the daemon (`ari.url=…`), `within` a program that starts the lab."""
         lab = cls(directory, base or free_base())
         directory.mkdir(parents=True, exist_ok=True)
         setup_file = directory / "setup.toml"
         setup_file.write_text(lab.filled(setup), encoding="utf-8")
-        command = [sys.executable, "-m", "controller", "lab", "--dir", str(directory), "--setup", str(setup_file)]
+        command = [*within, sys.executable, "-m", "controller", "lab", "--dir", str(directory)]
+        command += ["--setup", str(setup_file)]
         command += ["--port-base", str(lab.base), "--no-demo", "--sip-t1", str(sip_t1_ms)]
         command += [word for setting in daemon for word in ("--set", setting)]
         with (directory / "lab.out").open("wb") as out:
