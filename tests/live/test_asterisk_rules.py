@@ -153,6 +153,14 @@ async def test_the_net_under_a_hung_controller(ari):
     assert await ari.seen("TIMED_OUT") == "SUCCESS"
 
 
+async def test_the_net_is_lifted_by_whoever_takes_the_call(ari):
+    caller = await ari.caller(f"limit{ari.app}")
+    assert (await ari.ask("POST", f"channels/{caller}/variable", variable="TIMEOUT(absolute)", value="14400"))[0] == 204
+    await asyncio.sleep(1.3)
+    assert not ari.of("StasisEnd")
+    assert (await ari.ask("GET", f"channels/{caller}"))[0] == 200
+
+
 async def test_recordings_replace_nothing_and_need_their_directory(ari, asterisk):
     caller = await ari.caller()
     await ari.ask("POST", f"channels/{caller}/answer")
