@@ -59,7 +59,7 @@ async def test_a_rude_stream_and_then_everything_settles(floor: Ward, how: str) 
 
     await until(settled, "nobody is stuck and nothing is left", OUTER_S)
     took = time.monotonic() - began
-    fault = {"doubled": "F23", "swapped": "F24", "late": "F24"}.get(how.split()[0], "F25")
+    fault = {"doubled": "F23", "swapped": "F24", "late": "F24"}.get(how.split(maxsplit=1)[0], "F25")
     record(fault, f"events {how}: all settled after", "L1–L4 ≤ 60 s", [took], limit=SETTLE_S)
     assert [line for line in floor.complaints(logged) if "broke" in line] == []
     for name in NAMES:
