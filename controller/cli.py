@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from controller import __version__, cli_ask, cli_setup, cli_token
+from controller import __version__, cli_ask, cli_numbers, cli_setup, cli_token
 from controller.cli_client import REFUSALS, RefusedError
 from controller.cli_options import Config, Lab, complain, say, settings_of
 from controller.cli_words import words
@@ -221,5 +221,7 @@ app.command()(cli_ask.queues)
 app.command()(cli_ask.story)
 app.command()(cli_ask.pick)
 app.command()(cli_ask.call)
+app.command()(cli_numbers.carriers)
+app.add_typer(cli_numbers.app, name="number")
 app.add_typer(cli_token.app, name="token")
 app.add_typer(render_app, name="render")

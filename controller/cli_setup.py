@@ -7,7 +7,6 @@ Else the row is written to the books, where a running daemon finds it within a s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import getpass
 import sys
 from collections.abc import Awaitable, Callable
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from controller import setup_file
+from controller import cli_import, setup_file
 from controller.cli_client import Client, DaemonAwayError, RefusedError, find
 from controller.cli_options import Config, Lab, Token, complain, say, settings_of
 from controller.cli_words import words
@@ -28,11 +27,8 @@ from controller.errors import StaleSetupError, TongdaiError
 from controller.settings import Settings
 
 if TYPE_CHECKING:
-    from controller.store.ported_files import Progress
-    from controller.store.ported_import import Imported
     from controller.store.setup_repo import SetupRepo
 
-PERCENT_ALL = 100
 TOML = {"Accept": "application/toml"}
 T = TypeVar("T")
 
@@ -71,12 +67,11 @@ def apply(  # noqa: PLR0913, PLR0917 - the options of a verb are its arguments
         _apply_setup(file, settings, find(settings, token, lab), dry_run=dry_run, yes=yes, must_ask=lab is not None)
     if dry_run:
         return
+    client = find(settings, token, lab)
     if ported is not None:
-        _tell(asyncio.run(_import(settings, ported, "ported", skip_bad=skip_bad)), "ported")
+        cli_import.bring_in(settings, ported, "ported", client, in_force(settings), skip_bad=skip_bad)
     if blocked is not None:
-        _tell(asyncio.run(_import(settings, blocked, "blocked", skip_bad=False)), "blocked")
-    if ported is not None or blocked is not None:
-        _take_notice(find(settings, token, lab))
+        cli_import.bring_in(settings, blocked, "blocked", client, in_force(settings))
 
 
 def export(
@@ -166,6 +161,11 @@ def setup_of(settings: Settings, file: Path | None) -> Setup:
     return read_in_force(settings, None, must_ask=False).setup()
 
 
+def in_force(settings: Settings) -> Setup:
+    """The setup in force, as the books have it."""
+    return setup_of(settings, None)
+
+
 async def _with_setups(settings: Settings, do: Callable[[SetupRepo], Awaitable[T]]) -> T:
     """Open the books, making them where there are none, and do one thing with the setups in them."""
     from controller.store.db import Database, migrate  # noqa: PLC0415 - where a daemon answers nobody opens its books
@@ -175,56 +175,5 @@ async def _with_setups(settings: Settings, do: Callable[[SetupRepo], Awaitable[T
     database = Database(settings.database.url)
     try:
         return await do(SetupRepo(database, SystemClock()))
-    finally:
-        await database.close()
-
-
-def _tell(done: Imported, kind: str) -> None:
-    """Say what an import did, and name the lines it passed over."""
-    for problem in done.problems:
-        complain(words("warning", problem))
-    if done.skipped:
-        say(words("imported_but", done.rows, kind, done.skipped))
-    else:
-        say(words("imported", done.rows, kind))
-
-
-def _take_notice(client: Client | None) -> None:
-    """Tell a running daemon at once; without a token, or one that is away, it looks by itself every two seconds."""
-    if client is not None:
-        with contextlib.suppress(DaemonAwayError):
-            client.send("POST", "/api/v1/numbers/refresh")
-
-
-def progress_bar() -> Progress | None:
-    """Something that shows how far a file is read, where somebody watches."""
-    if not sys.stderr.isatty():
-        return None
-    last = [-1]
-
-    def show(done: int, whole: int) -> None:
-        percent = 100 * done // whole if whole else 100
-        if percent != last[0]:
-            last[0] = percent
-            typer.echo(f"\r{words('reading', percent)}", err=True, nl=percent == PERCENT_ALL)
-
-    return show
-
-
-async def _import(settings: Settings, path: Path, kind: str, *, skip_bad: bool) -> Imported:
-    """Import a table of numbers, spelled and checked by the setup in force."""
-    from controller.store.db import Database  # noqa: PLC0415 - only this verb needs the books
-    from controller.store.numbers import Numbers  # noqa: PLC0415 - the same
-
-    stored = await _with_setups(settings, lambda setups: setups.current())
-    setup = InForce(stored.version, stored.text, None).setup()
-    database = Database(settings.database.url)
-    numbers, at_ms, by = Numbers(database), SystemClock().now_ms(), f"cli/{getpass.getuser()}"
-    country, spelling = setup.defaults.country, setup.carrier_spelling
-    try:
-        if kind == "blocked":
-            return await numbers.import_blocked(path, at_ms, by, country)
-        shown = progress_bar()
-        return await numbers.import_ported(path, at_ms, by, spelling, country, skip_bad=skip_bad, progress=shown)
     finally:
         await database.close()

@@ -43,6 +43,14 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "{0} {1} numbers imported, {2} lines passed over",
         "đã nhập {0} số {1}, bỏ qua {2} dòng",
     ),
+    "carriers_from": ("carriers: {0}, version {1}", "bảng nhà mạng: {0}, phiên bản {1}"),
+    "ported_held": (
+        "{0} ported numbers in {1} lists, {2} of {3} blocks in memory",
+        "{0} số chuyển mạng trong {1} danh sách, {2}/{3} khối trong bộ nhớ",
+    ),
+    "by_hand": ("{0} numbers named by hand", "{0} số được gán tay"),
+    "lookup_off": ("no look-up service", "không có dịch vụ tra cứu"),
+    "lookup_is": ("look-up service {0}, {1} answers remembered", "dịch vụ tra cứu {0}, nhớ {1} câu trả lời"),
     "reading": ("reading {0} %", "đang đọc {0} %"),
     "nothing_to_apply": (
         "name a setup FILE, --ported FILE or --blocked FILE",

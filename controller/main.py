@@ -35,6 +35,8 @@ from controller.engine import Engine
 from controller.errors import LeadLostError, LedgerError, SettingsError, TelephoneError, TongdaiError
 from controller.journal import Journal
 from controller.lab.render import modules_to_reload, write_generated
+from controller.lookup.chain import Chain
+from controller.lookup.made import service_of
 from controller.metrics import Metrics
 from controller.notify import WebhookBell
 from controller.ports import Bell
@@ -86,6 +88,7 @@ class House:
     ledger: SqlLedger
     setups: SetupRepo
     numbers: Numbers
+    lookups: Chain
     engine: Engine
     effects: Effects
     telephone: AriTelephone
@@ -133,7 +136,9 @@ class House:
         watch = Watch(metrics.meter.breach, always=os.environ.get("CHECK") == "1")
         engine = Engine(world, ledger, clock, effects.release, journal, loaded.last_seq, metrics.meter, watch)
         later.append(engine)
-        dialogues = Dialogues(engine, lambda: engine.world.setup, numbers.look_up)
+        service = service_of(settings.lookup, metrics.lookup)
+        lookups = Chain(numbers.look_up, lambda: engine.world.setup, service)
+        dialogues = Dialogues(engine, lambda: engine.world.setup, lookups.look_up)
         effects.dial_path = dialogues
         return cls(
             settings=settings,
@@ -142,6 +147,7 @@ class House:
             ledger=ledger,
             setups=SetupRepo(database, clock),
             numbers=numbers,
+            lookups=lookups,
             engine=engine,
             effects=effects,
             telephone=telephone,
@@ -160,7 +166,10 @@ class House:
             apply_setup=self.apply,
             parse_setup=setup_file.parse_in_force,
             explain=self.explain,
-            look_up=self.numbers.look_up,
+            look_up=self.lookups.look_up,
+            numbers=self.numbers,
+            lookup=self.lookups.service,
+            refresh=self.refresh,
             metrics=self.metrics.registry,
             clock=self.clock,
         )
@@ -231,6 +240,7 @@ class House:
         with contextlib.suppress(TongdaiError, TimeoutError):
             async with asyncio.timeout(1.0):
                 await self.telephone.close()
+                await self.lookups.close()
                 await self.bell.close()
         await self.ledger.close()
         await self.database.close()
@@ -346,6 +356,15 @@ class House:
             await self._take_over(text, version)
         return version
 
+    async def refresh(self) -> None:
+        """Look at the books and at the table of carriers now, because somebody says that they changed."""
+        async with self._changing:
+            await self.numbers.refresh()
+            stored = await self.setups.current()
+            parsed = setup_file.parse_in_force(stored.text, now_ms=self.clock.now_ms())
+            if await self.numbers.completed(replace(parsed, version=stored.version)) != self.engine.world.setup:
+                await self._take_over(stored.text, stored.version)
+
     async def watch_setup(self) -> None:
         """Notice a setup or number table that somebody else put on the books."""
         while True:
@@ -362,6 +381,8 @@ class House:
     async def _take_over(self, text: str, version: int) -> None:
         parsed = setup_file.parse_in_force(text, now_ms=self.clock.now_ms())
         setup = await self.numbers.completed(replace(parsed, version=version))
+        if setup.carriers_from.trouble:
+            self._log.error("the shipped table of carriers stands in", why=setup.carriers_from.trouble)
         before = self.engine.world.setup
         await self.engine.ask(SetupChanged(setup))
         await self._generate_and_reload(setup)
@@ -389,7 +410,7 @@ class House:
 
     async def explain(self, to: str, via: str, agent: str) -> trunks.Decision:
         """Decide as the dial path would, and change nothing."""
-        ported, source = await self.numbers.look_up(to)
+        ported, source = await self.lookups.look_up(to)
         world = self.engine.world
         return trunks.decide(
             trunks.Question(

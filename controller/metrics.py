@@ -272,6 +272,9 @@ class Metrics:
             "tongdai_ari_ping_seconds", "Round trip of the last ping to Asterisk.", registry=self.registry
         )
         self._ping.set(math.nan)
+        self._lookups = Counter(
+            "tongdai_lookups", "Questions to the look-up service by their outcome.", ["outcome"], registry=self.registry
+        )
         self._of_command: dict[tuple[str, str], Counter] = {}
         self._following: asyncio.Task[None] | None = None
         ProcessCollector(registry=self.registry)
@@ -282,6 +285,10 @@ class Metrics:
         if counted is None:
             counted = self._of_command[name, outcome] = self._commands.labels(name, outcome)
         counted.inc()
+
+    def lookup(self, outcome: str) -> None:
+        """The look-up service was to be asked: remembered, found, unknown, failed, busy or open."""
+        self._lookups.labels(outcome).inc()
 
     def ping(self, seconds: float) -> None:
         """Asterisk answered a ping of the event stream after so long; not a number until it did."""

@@ -31,9 +31,19 @@ PORT_MAX: Final = 65535
 DAYS_MAX: Final = 3650
 JOURNAL_MB_MAX: Final = 100_000
 VIEWERS_MAX: Final = 10_000
+LOOKUP_KINDS: Final = ("off", "http", "enum")
+LOOKUP_MIN_MS: Final = 10
+LOOKUP_MAX_MS: Final = 140
+"""A question has to end before the dial path gives up on all look-ups together (`agi.scripts.LOOKUP_S`)."""
+LOOKUP_CACHE_S_MAX: Final = 30 * 86_400
+LOOKUP_CACHE_MAX: Final = 1_000_000
+LOOKUP_FAILURES_MAX: Final = 1_000
+LOOKUP_RETRY_S_MAX: Final = 3_600
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("console", "json")
 _APP = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ZONE = re.compile(r"(?:[A-Za-z0-9_-]{1,63}\.){0,8}[A-Za-z0-9_-]{1,63}")
+_FIELD = re.compile(r"(?:[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,64}){0,8})?")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 
 
@@ -126,6 +136,29 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """A service that knows whose subscriber a number is (docs/numbers.md); `kind` is off, http or enum.
+
+    `url` is asked over HTTP, with `{number}` in it, and `token` shown to it; `server` is a name server, `zone` where
+    its numbers are. `field` says where the carrier stands in an answer, empty for the usual place. A question may take
+    `timeout_ms`, and after `failures` in a row nobody asks for `retry_s`. `cache_max` answers are kept for `cache_s`.
+    """
+
+    kind: str = "off"
+    url: str = ""
+    token: str = field(default="", repr=False)
+    server: Bind = Bind("127.0.0.1", 53)
+    zone: str = "e164.arpa"
+    field: str = ""
+    timeout_ms: int = 120
+    cache_s: int = 86_400
+    cache_max: int = 100_000
+    failures: int = 5
+    retry_s: int = 30
+    allow_remote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All process settings. `repr` shows no secret."""
 
@@ -137,6 +170,7 @@ class Settings:
     journal: Journal = Journal()
     asterisk: Asterisk = Asterisk()
     recording: Recording = Recording()
+    lookup: Lookup = Lookup()
 
 
 def is_loopback(host: str) -> bool:
@@ -226,6 +260,27 @@ def _ari_url(value: object) -> str:
     return text
 
 
+def _lookup_url(value: object) -> str:
+    """Take the address of a look-up service, with a place for the number."""
+    text = _text(value)
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or "{number}" not in text:
+        raise ValueError("wants http://host:port/path/{number}, and a token in a key of its own")
+    return text
+
+
+def _matching(pattern: re.Pattern[str], wanted: str) -> Callable[[object], str]:
+    """Build a reader of text in an alphabet."""
+
+    def read(value: object) -> str:
+        text = _text(value)
+        if not pattern.fullmatch(text):
+            raise ValueError(wanted)
+        return text
+
+    return read
+
+
 def _app(value: object) -> str:
     """Take the name of a Stasis application."""
     text = _text(value)
@@ -251,6 +306,20 @@ READERS: Final[dict[str, dict[str, Callable[[object], Any]]]] = {
     "journal": {"dir": _text, "days": _count(0, DAYS_MAX), "max_mb": _count(1, JOURNAL_MB_MAX)},
     "asterisk": {"generated_dir": _text, "sounds_dir": _text},
     "recording": {"dir": _text},
+    "lookup": {
+        "kind": _one_of(LOOKUP_KINDS),
+        "url": _lookup_url,
+        "token": _text,
+        "server": bind_of,
+        "zone": _matching(_ZONE, "wants a name of the DNS, such as e164.arpa"),
+        "field": _matching(_FIELD, "wants a name, parts with dots between"),
+        "timeout_ms": _count(LOOKUP_MIN_MS, LOOKUP_MAX_MS),
+        "cache_s": _count(0, LOOKUP_CACHE_S_MAX),
+        "cache_max": _count(1, LOOKUP_CACHE_MAX),
+        "failures": _count(1, LOOKUP_FAILURES_MAX),
+        "retry_s": _count(1, LOOKUP_RETRY_S_MAX),
+        "allow_remote": _flag,
+    },
 }
 """Every key there is and how its value is read."""
 
@@ -277,6 +346,8 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -
     base = Settings()
     settings = replace(base, **{name: replace(getattr(base, name), **keys) for name, keys in sections.items()})
     _refuse_remote(settings, given)
+    if settings.lookup.kind == "http" and not settings.lookup.url:
+        raise SettingsError("[lookup] url: is missing, and kind is http")
     return settings
 
 
@@ -350,10 +421,13 @@ def _line_of(text: str, section: str, key: str | None) -> int:
 def _refuse_remote(settings: Settings, given: list[_Given]) -> None:
     """Refuse an address beyond loopback that was not asked for in so many words."""
     ari_host = urlsplit(settings.ari.url).hostname or ""
+    lookup, lookup_host = settings.lookup, urlsplit(settings.lookup.url).hostname or "localhost"
     rows = (
         ("agi", "bind", settings.agi.bind.loopback, settings.agi.allow_remote),
         ("http", "bind", settings.http.bind.loopback, settings.http.allow_remote),
         ("ari", "url", is_loopback(ari_host), settings.ari.allow_remote),
+        ("lookup", "url", lookup.kind != "http" or is_loopback(lookup_host), lookup.allow_remote),
+        ("lookup", "server", lookup.kind != "enum" or lookup.server.loopback, lookup.allow_remote),
     )
     for section, key, loopback, allowed in rows:
         if loopback or allowed:

@@ -81,6 +81,7 @@ class Numbers:
         self._blocked: tuple[Blocked, ...] = ()
         self._seen: dict[str, str] | None = None
         self._country = "VN"
+        self._owed = False
         self._wanted = asyncio.Event()
         self._trouble = ""
 
@@ -206,12 +207,12 @@ class Numbers:
             return await _marks(connection) != self._seen
 
     async def refresh(self) -> bool:
-        """Read what has changed in the books; True when blocked numbers did, and a setup must be completed again."""
+        """Read what has changed in the books; True while a setup must be completed, because blocked numbers did."""
         async with self._database.reading() as connection:
             marks = await _marks(connection)
             seen = self._seen or {}
             if marks == self._seen:
-                return False
+                return self._owed
             if marks[_BY_HAND] != seen.get(_BY_HAND):
                 rows = await connection.execute(select(number_carrier.c.number, number_carrier.c.carrier))
                 self._by_hand = {row.number: row.carrier for row in rows.all()}
@@ -219,16 +220,17 @@ class Numbers:
                 edition = await ported_books.in_force(connection)
                 self._table, self._edition = await ported_books.table_of(connection, edition), edition
                 self._wanted.set()
-            blocked_too = marks[_BLOCKED] != seen.get(_BLOCKED)
-            if blocked_too:
+            if marks[_BLOCKED] != seen.get(_BLOCKED):
+                self._owed = True
                 rows = await connection.execute(select(blocked).order_by(blocked.c.number, blocked.c.prefix))
                 self._blocked = tuple(number_files.blocked_of(row) for row in rows.mappings())
         self._seen = marks
-        return blocked_too
+        return self._owed
 
     async def completed(self, setup: Setup) -> Setup:
         """Return the setup with the imported blocked numbers in it; ported ones are known here afterwards."""
         await self.refresh()
+        self._owed = False
         self._country = setup.defaults.country
         return replace(setup, blocked=(*setup.blocked, *self._blocked)) if self._blocked else setup
 

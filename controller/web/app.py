@@ -19,6 +19,7 @@ from controller.web import (
     routes_alerts,
     routes_calls,
     routes_health,
+    routes_numbers,
     routes_outbound,
     routes_queues,
     routes_setup,
@@ -35,6 +36,7 @@ ROUTERS: Final = (
     routes_queues.router,
     routes_alerts.router,
     routes_outbound.router,
+    routes_numbers.router,
     routes_setup.router,
     events.router,
     routes_health.router,
@@ -104,7 +106,7 @@ def _refusals(path: str, method: str, access: auth.Access) -> list[tuple[str, st
         found += [("429", "too many wrong tokens")]
     if "{" in path:
         found += [("404", "no such thing")]
-    if method in {"put", "post"}:
+    if method in {"put", "post", "delete"}:
         found += [("409", "not in the present state"), ("413", "too large"), ("415", "not a type this reads")]
         found += [("408", "the body never came to its end")]
     return found

@@ -116,6 +116,11 @@ ACCESS: Final[Mapping[str, Mapping[str, Access]]] = {
     "/api/v1/alerts": {"GET": Access(_WATCH, query=_PAGED | {"state"})},
     "/api/v1/outbound": {"POST": Access(_ASK)},
     "/api/v1/outbound/explain": {"GET": Access(_ASK, query=_EXPLAIN)},
+    "/api/v1/carriers": {"GET": Access(_WATCH)},
+    "/api/v1/numbers": {"GET": Access(_LEAD, query=_PAGED)},
+    "/api/v1/numbers/refresh": {"POST": Access(_ADMIN)},
+    "/api/v1/numbers/{number}": {"GET": Access(_ASK)},
+    "/api/v1/numbers/{number}/carrier": {"PUT": Access(_LEAD), "DELETE": Access(_LEAD)},
     "/api/v1/setup": {
         "GET": Access(_LEAD),
         "PUT": Access(_ADMIN, body_max=_SETUP_BYTES_MAX, media=_SETUP_MEDIA, limit_s=_SETUP_LIMIT_S),

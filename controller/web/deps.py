@@ -15,7 +15,9 @@ from controller.core.model import Alert
 from controller.core.setup import Setup
 from controller.core.trunks import Decision
 from controller.core.world import World
+from controller.lookup.service import Health
 from controller.ports import Clock, Deed, Line, Said
+from controller.store.numbers import ByHand, Held
 
 __all__ = ["Clock", "Deps", "Engine", "Feed", "History", "SetupBooks", "Subscription", "Tokens"]
 
@@ -144,6 +146,31 @@ Explain = Callable[[str, str, str], Awaitable[Decision]]
 LookUp = Callable[[str], Awaitable[tuple[str, str]]]
 """The operator of a number by tables and services outside the core, and which of them knew; empty when none did."""
 
+
+class NumberBooks(Protocol):
+    """The books of single numbers."""
+
+    @property
+    def held(self) -> Held: ...
+
+    async def by_hand(self) -> Sequence[ByHand]:
+        """Every number whose carrier somebody named, in the order of the numbers."""
+        ...
+
+    async def name_carrier(self, number: str, carrier: str, at_ms: int, by: str, note: str = "") -> None:
+        """Name the carrier of a number, or with an empty one take back what was named; audited."""
+        ...
+
+    async def refresh(self) -> bool: ...
+
+
+class LookupView(Protocol):
+    """The look-up service, to be looked at."""
+
+    @property
+    def health(self) -> Health: ...
+
+
 ApplySetup = Callable[[str, int | None, str], Awaitable[int]]
 """Puts (text as TOML, version its author saw or None, by) in force and returns the new version, once the engine has it.
 
@@ -165,5 +192,8 @@ class Deps:
     parse_setup: ParseSetup
     explain: Explain
     look_up: LookUp
+    numbers: NumberBooks
+    lookup: LookupView | None
+    refresh: Callable[[], Awaitable[None]]
     metrics: CollectorRegistry
     clock: Clock

@@ -289,6 +289,94 @@ class Explanation(Told):
     steps: list[str]
 
 
+class CarrierOut(Told):
+    """An operator of the table in force; `network` is the word of the operators that count as one with it."""
+
+    name: str
+    aliases: list[str]
+    prefixes: list[str]
+    network: str
+
+
+class ListOut(Told):
+    """A list of ported numbers that was imported, and how many rows of it count now."""
+
+    name: str
+    imported_at: Instant
+    rows: int
+
+
+class PortedOut(Told):
+    """The table of ported numbers; until every block is in memory a call fetches the one it needs."""
+
+    rows: int
+    made_at: Instant | None
+    lists: list[ListOut]
+    blocks: int
+    blocks_in_memory: int
+    bytes: int
+    trouble: str | None
+
+
+class LookupOut(Told):
+    """The look-up service; open: it failed too often and is left alone for a while."""
+
+    state: Literal["closed", "open", "half_open"]
+    remembered: int
+    asking: int
+    trouble: str | None
+
+
+class CarriersOut(Told):
+    """Which table of carriers is in force and where it comes from, and what else knows whose subscriber a number is."""
+
+    origin: str | None
+    version: str | None
+    sources: list[str]
+    trouble: str | None
+    carriers: list[CarrierOut]
+    ported: PortedOut
+    by_hand: int
+    lookup: LookupOut | None
+
+
+class NumberOut(Told):
+    """What is known of a number: its spellings, its kind, and whose subscriber it is."""
+
+    e164: str | None
+    national: str | None
+    dial: str | None
+    kind: str
+    area: str | None
+    extension: str | None
+    carrier: str | None
+    carrier_source: str
+
+
+class ByHandOut(Told):
+    """A number whose carrier somebody named, who, when and why."""
+
+    number: str
+    carrier: str
+    note: str | None
+    by: str
+    at: Instant
+
+
+class ByHandPage(Told):
+    """Numbers whose carrier was named by hand, in their order."""
+
+    items: list[ByHandOut]
+    next: str | None
+
+
+class CarrierIn(Given):
+    """The carrier of one number, by its name or an alias, and why."""
+
+    carrier: Annotated[str, Field(min_length=1, max_length=128, pattern=PRINTABLE)]
+    note: Annotated[str, Field(max_length=200, pattern=PRINTABLE)] = ""
+
+
 class SetupApplied(Told):
     """The version now in force, and what changed from the one before."""
 

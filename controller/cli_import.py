@@ -1,0 +1,76 @@
+"""Importing lists of numbers: read beside the calls, told while it goes, at once in force where a daemon answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from controller.cli_client import Client, DaemonAwayError
+from controller.cli_options import complain, say
+from controller.cli_words import words
+from controller.clock import SystemClock
+from controller.core.setup import Setup
+from controller.settings import Settings
+
+if TYPE_CHECKING:
+    from controller.store.ported_files import Progress
+    from controller.store.ported_import import Imported
+
+PERCENT_ALL: Final = 100
+REFRESH: Final = "/api/v1/numbers/refresh"
+
+
+def bring_in(
+    settings: Settings, path: Path, kind: str, client: Client | None, setup: Setup, *, skip_bad: bool = False
+) -> None:
+    """Import a list of `ported` or `blocked` numbers, spelled and checked by the setup in force."""
+    done = asyncio.run(_import(settings, path, kind, setup, skip_bad=skip_bad))
+    for problem in done.problems:
+        complain(words("warning", problem))
+    if done.skipped:
+        say(words("imported_but", done.rows, kind, done.skipped))
+    else:
+        say(words("imported", done.rows, kind))
+    # Without a token, or with nobody there, a running daemon finds it by itself within two seconds.
+    if client is not None:
+        with contextlib.suppress(DaemonAwayError):
+            client.send("POST", REFRESH)
+
+
+def progress_bar() -> Progress | None:
+    """Something that shows how far a file is read, where somebody watches."""
+    if not sys.stderr.isatty():
+        return None
+    last = [-1]
+
+    def show(done: int, whole: int) -> None:
+        percent = 100 * done // whole if whole else 100
+        if percent != last[0]:
+            last[0] = percent
+            typer.echo(f"\r{words('reading', percent)}", err=True, nl=percent == PERCENT_ALL)
+
+    return show
+
+
+async def _import(settings: Settings, path: Path, kind: str, setup: Setup, *, skip_bad: bool) -> Imported:
+    from controller.store.db import Database  # noqa: PLC0415 - only this verb needs the books
+    from controller.store.numbers import Numbers  # noqa: PLC0415 - the same
+
+    database = Database(settings.database.url)
+    numbers, at_ms, by = Numbers(database), SystemClock().now_ms(), f"cli/{getpass.getuser()}"
+    country = setup.defaults.country
+    try:
+        if kind == "blocked":
+            return await numbers.import_blocked(path, at_ms, by, country)
+        shown = progress_bar()
+        return await numbers.import_ported(
+            path, at_ms, by, setup.carrier_spelling, country, skip_bad=skip_bad, progress=shown
+        )
+    finally:
+        await database.close()
