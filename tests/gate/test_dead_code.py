@@ -21,8 +21,10 @@ CALLED_BY_LIBRARIES = {
     "connection_lost": "asyncio.Protocol",
     "connection_made": "asyncio.Protocol",
     "data_received": "asyncio.Protocol",
+    "datagram_received": "asyncio.DatagramProtocol",
     "down_revision": "alembic reads it from a migration",
     "emit": "logging.Handler",
+    "error_received": "asyncio.DatagramProtocol",
     "on_event": "aioari.Client",
 }
 

@@ -40,6 +40,7 @@ from controller.store import audit
 from controller.store.db import Database
 from controller.store.history import History
 from controller.store.ledger import SqlLedger
+from controller.store.numbers import Numbers
 from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
 from controller.web.app import create_app
@@ -242,8 +243,10 @@ def _deps(engine: Engine, database: Database, setups: SetupRepo, tokens: Tokens,
             )
         )  # fmt: skip
 
-    async def look_up(_number: str) -> tuple[str, str]:
-        return "", ""
+    numbers = Numbers(database)
+
+    async def refresh() -> None:
+        await numbers.refresh()
 
     def parse(text: str, place: str) -> Setup:
         return setup_file.parse(text, place)
@@ -252,7 +255,8 @@ def _deps(engine: Engine, database: Database, setups: SetupRepo, tokens: Tokens,
     Gauge("tongdai_calls", "Calls that are up", registry=registry).set_function(lambda: len(engine.world.calls))
     return Deps(
         engine=engine, history=Latest(History(database), engine), tokens=tokens, setups=setups, apply_setup=apply,
-        parse_setup=parse, explain=explain, look_up=look_up, metrics=registry, clock=clock,
+        parse_setup=parse, explain=explain, look_up=numbers.look_up, numbers=numbers,
+        lookup=None, refresh=refresh, metrics=registry, clock=clock,
     )  # fmt: skip
 
 
