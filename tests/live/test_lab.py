@@ -156,6 +156,15 @@ def test_a_lab_on_taken_ports_is_refused_in_one_line(lab: Lab, tmp_path: Path) -
     assert f"port {lab.base} is taken" in done.stderr
 
 
+def test_a_setting_of_the_daemon_that_is_none_is_refused_in_one_line(lab: Lab, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "controller", "lab", "--dir", str(tmp_path), "--set", "ari=http://127.0.0.1:1"]
+    command += ["--setup", str(lab.directory / "setup.toml"), "--port-base", str(lab.base + 10)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "SECTION.KEY=VALUE" in done.stderr
+
+
 def test_a_bad_setup_is_refused_with_its_line_before_anything_starts(tmp_path: Path) -> None:
     setup = tmp_path / "setup.toml"
     setup.write_text('[[hotline]]\nnumber = "+842473001001"\nqueue = "nowhere"\n', encoding="utf-8")
