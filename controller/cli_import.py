@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from controller.cli_client import Client, DaemonAwayError
+from controller.cli_client import Client, DaemonAwayError, RefusedError
 from controller.cli_options import complain, say
 from controller.cli_words import words
 from controller.clock import SystemClock
@@ -37,9 +37,9 @@ def bring_in(
         say(words("imported_but", done.rows, kind, done.skipped))
     else:
         say(words("imported", done.rows, kind))
-    # Without a token, or with nobody there, a running daemon finds it by itself within two seconds.
+    # Without a token that may ask for it, or with nobody there, a running daemon finds it by itself within two seconds.
     if client is not None:
-        with contextlib.suppress(DaemonAwayError):
+        with contextlib.suppress(DaemonAwayError, RefusedError):
             client.send("POST", REFRESH)
 
 

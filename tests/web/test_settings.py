@@ -122,3 +122,38 @@ def test_secrets_are_never_shown():
     with pytest.raises(SettingsError) as caught:
         load(environ={"TONGDAI_DATABASE__URL": "postgres://u:geheim-2@h/d"})
     assert "geheim" not in str(caught.value)
+
+
+def test_a_look_up_service_is_described_by_the_settings():
+    found = load(
+        environ={"TONGDAI_LOOKUP__KIND": "http", "TONGDAI_LOOKUP__URL": "http://127.0.0.1:9/c/{number}"}
+    ).lookup
+    assert (found.kind, found.url, found.timeout_ms) == ("http", "http://127.0.0.1:9/c/{number}", 120)
+    named = load(environ={"TONGDAI_LOOKUP__KIND": "enum", "TONGDAI_LOOKUP__ZONE": "mnp.example"}).lookup
+    assert (str(named.server), named.zone) == ("127.0.0.1:53", "mnp.example")
+    assert "secret" not in repr(load(environ={"TONGDAI_LOOKUP__TOKEN": "secret"}))
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"KIND": "http"}, "[lookup] url: is missing, and kind is http"),
+        ({"KIND": "ldap"}, "TONGDAI_LOOKUP__KIND: wants one of off, http, enum"),
+        ({"URL": "http://127.0.0.1/x"}, "TONGDAI_LOOKUP__URL: wants http://host:port/path/{number}"),
+        ({"URL": "http://a:b@127.0.0.1/{number}"}, "a token in a key of its own"),
+        ({"KIND": "http", "URL": "http://mnp.example/{number}"}, "TONGDAI_LOOKUP__URL: is not a loopback address"),
+        ({"KIND": "enum", "SERVER": "192.0.2.1:53"}, "TONGDAI_LOOKUP__SERVER: is not a loopback address"),
+        ({"ZONE": "a..b"}, "wants a name of the DNS"),
+        ({"FIELD": "a b"}, "wants a name, parts with dots between"),
+        ({"TIMEOUT_MS": "300"}, "wants a whole number from 10 to 140"),
+    ],
+)
+def test_a_look_up_service_nobody_could_ask_is_refused(environ, said):
+    with pytest.raises(SettingsError) as caught:
+        load(environ={f"TONGDAI_LOOKUP__{key}": value for key, value in environ.items()})
+    assert said in str(caught.value)
+
+
+def test_a_look_up_service_elsewhere_wants_a_word():
+    asked = {"TONGDAI_LOOKUP__KIND": "http", "TONGDAI_LOOKUP__URL": "https://mnp.example/{number}"}
+    assert load(environ=asked | {"TONGDAI_LOOKUP__ALLOW_REMOTE": "true"}).lookup.allow_remote
