@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import pick, race, step_cost
+from benchmarks import pick, ported, race, step_cost
 
 PORT_BASE = 31060
 
@@ -33,6 +33,9 @@ def main() -> None:
     sys.stdout.flush()
     step_cost.main([])
     pick.main(["--seconds", "4" if quick else "10"])
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    ported.main(["--rows", "100000"] if quick else [])
     sys.stdout.write("\n")
     sys.stdout.flush()
     asyncio.run(race.race([1, 20, 200], 6.0 if quick else 20.0, PORT_BASE))
