@@ -31,6 +31,7 @@ from controller.core.events import ClockMoved, Event, SnapshotTaken, Ticked
 from controller.core.facts import CallEnded
 from controller.core.step import Step, step
 from controller.core.world import World
+from controller.errors import LedgerError
 from controller.feed import Feed
 from controller.journal import Journal
 from controller.owed import CommitMeter, Owed
@@ -43,6 +44,9 @@ CLOCK_STEP_MS = 500
 BROKEN_PAUSE_S = 1.0
 STORY_MAX = 2_000
 LINGER_S = 0.02
+
+
+HANDS_OVER = "this controller hands over to another: ask again"
 
 
 class Meter(CommitMeter, Protocol):
@@ -125,6 +129,7 @@ class Engine:
         self._seq = last_seq
         self._life = secrets.token_hex(8)
         self._deeds = 0
+        self._stopping = False
         self._books = Owed(ledger, self._meter, self._wake.set, self._books_late)
         self._batch = _Batch()
         self._linger: asyncio.TimerHandle | None = None
@@ -162,6 +167,8 @@ class Engine:
         `deed` is called just before the step, so that it can tell what was there; unless the answer is no, it goes on
         the audit in the transaction of what it changed.
         """
+        if self._stopping:
+            raise LedgerError(HANDS_OVER)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._inbox.append(_Item(event, answer, deed))
         self._wake.set()
@@ -229,19 +236,27 @@ class Engine:
     # -- the writer --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Take turns until cancelled; LeadLostError when the books belong to another instance."""
-        while True:
+        """Take turns until told to stop; LeadLostError when the books belong to another instance."""
+        while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
             if self._books.lead_lost is not None:
                 raise self._books.lead_lost
             self._turned_at_s = time.monotonic()
-            while self._inbox or self._is_due() or self._clock_moved():
+            while (self._inbox or self._is_due() or self._clock_moved()) and not self._stopping:
                 await self._turn()
                 self._turned_at_s = time.monotonic()
             if self._books.wanted or self._lingered:
                 await self._settle()
             self._set_timer()
+        for item in self._inbox:
+            if item.answer is not None and not item.answer.done():
+                item.answer.set_exception(LedgerError(HANDS_OVER))
+
+    def stop(self) -> None:
+        """End after the turn under way: what has not been decided is left to the controller that takes over."""
+        self._stopping = True
+        self._wake.set()
 
     async def _turn(self) -> None:
         now_ms = self._clock.now_ms()

@@ -1,13 +1,15 @@
 """The hall: builds every room, opens the doors in order, closes them in order.
 
-Start: books, world, telephone, side door (FastAGI), parlour (HTTP). The dial path is open before Asterisk is looked
-at, and readiness is told only when all of it is there. Stop: doors first, then what is under way, then the books.
+Start: the foyer (books, ports, the wait for the lead: `controller.foyer`), world, side door (FastAGI), parlour (HTTP),
+telephone. The dial path is open before Asterisk is looked at, and readiness is told only when all of it is there. Stop:
+doors first, then what is under way, then the books; where a standby waits it is given the lead before we are gone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import signal
 import sys
@@ -15,16 +17,16 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
 from controller import log, setup_file
 from controller.agi.scripts import Dialogues
+from controller.agi.server import LOOPBACK
 from controller.agi.server import Server as AgiServer
 from controller.ari.client import TooOldError
 from controller.ari.link import LinkState
-from controller.ari.telephone import AriTelephone
-from controller.clock import SystemClock
 from controller.core import trunks
 from controller.core.commands import RingBell
 from controller.core.events import Event, LinkLost, PhoneChannel, SetupChanged
@@ -33,33 +35,28 @@ from controller.core.world import World
 from controller.effects import Effects
 from controller.engine import Engine
 from controller.errors import LeadLostError, LedgerError, SettingsError, TelephoneError, TongdaiError
+from controller.foyer import Foyer
 from controller.journal import Journal
 from controller.lab.render import modules_to_reload, write_generated
 from controller.lookup.chain import Chain
 from controller.lookup.made import service_of
-from controller.metrics import Metrics
 from controller.notify import WebhookBell
 from controller.ports import Bell
-from controller.settings import Settings
-from controller.store.db import Database, migrate
+from controller.settings import Settings, is_loopback
 from controller.store.history import History
-from controller.store.ledger import SqlLedger
-from controller.store.numbers import Numbers
 from controller.store.retention import prune_facts, prune_stories
-from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
 from controller.watch import Watch
 from controller.watchdog import Watchdog
 from controller.web.app import create_app
 from controller.web.deps import Deps
 from controller.web.latest import Latest
-from controller.web.server import listen
-from controller.web.server import serve as serve_http
 
 AUDIT_S = 30.0
 AUDIT_MARGIN_MS = 2_000
 SETUP_POLL_S = 2.0
 FORGET_S = 3600.0
+HAND_OVER_S = 0.5
 FACTS_DAYS, STORIES_DAYS = 30, 90
 SNAPSHOT_RETRY_S = 0.2
 BEHIND_MAX = 1_000
@@ -70,36 +67,40 @@ EXIT_OK, EXIT_USAGE, EXIT_LEAD_LOST = 0, 2, 75
 async def serve(settings: Settings) -> int:
     """Run the daemon until it is told to stop; returns the exit code of the process."""
     log.configure(settings.log.level, settings.log.format)
+    over = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, over.set)
     try:
-        house = await House.build(settings)
+        foyer = await Foyer.open(settings, over)
+        try:
+            return await (await House.build(foyer)).live() if await foyer.lead() else EXIT_OK
+        finally:
+            await foyer.close()
     except (LedgerError, SettingsError, TelephoneError) as error:
         sys.stderr.write(f"tongdai: {error}\n")
         return EXIT_USAGE
-    return await house.live()
 
 
 @dataclass
 class House:
     """Every room, and the work that belongs to none of them."""
 
-    settings: Settings
-    clock: SystemClock
-    database: Database
-    ledger: SqlLedger
-    setups: SetupRepo
-    numbers: Numbers
+    foyer: Foyer
     lookups: Chain
     engine: Engine
     effects: Effects
-    telephone: AriTelephone
     dialogues: Dialogues
     bell: WebhookBell
-    metrics: Metrics
     code: int = EXIT_OK
 
     def __post_init__(self) -> None:
+        self.settings, self.clock, self.database = self.foyer.settings, self.foyer.clock, self.foyer.database
+        self.setups, self.numbers, self.metrics = self.foyer.setups, self.foyer.numbers, self.foyer.metrics
+        self.telephone = self.foyer.telephone
         self._log = structlog.get_logger("main")
-        self._over = asyncio.Event()
+        self._over = self.foyer.over
+        self._leaving = False
+        self._replaced = asyncio.Event()
         self._changing = asyncio.Lock()
         self._syncing: asyncio.Task[None] | None = None
         self._phone_ended = asyncio.Event()
@@ -110,22 +111,16 @@ class House:
     # -- building ----------------------------------------------------------------------------------------------------
 
     @classmethod
-    async def build(cls, settings: Settings) -> House:
-        """Open the books and put the rooms together; nothing listens yet."""
-        clock = SystemClock()
-        await migrate(settings.database.url)
-        database = Database(settings.database.url)
-        numbers = Numbers(database)
-        ledger = SqlLedger(database, clock)
-        loaded = await ledger.load()
+    async def build(cls, foyer: Foyer) -> House:
+        """Read the books and put the rooms together; no call is served yet."""
+        settings, numbers, telephone, metrics = foyer.settings, foyer.numbers, foyer.telephone, foyer.metrics
+        loaded = await foyer.ledger.load()
         for row in loaded.quarantined:
             structlog.get_logger("store").error("row set aside", row=row)
         setup = await numbers.completed(loaded.setup)
         world = World(setup, loaded.entities, loaded.over)
         journal = Journal(Path(settings.journal.dir), settings.journal.days, settings.journal.max_mb)
         bell = WebhookBell()
-        telephone = AriTelephone(settings.ari)
-        metrics = Metrics()
         later: list[Engine] = []
         effects = Effects(
             telephone,
@@ -134,27 +129,13 @@ class House:
             count=metrics.command,
         )
         watch = Watch(metrics.meter.breach, always=os.environ.get("CHECK") == "1")
-        engine = Engine(world, ledger, clock, effects.release, journal, loaded.last_seq, metrics.meter, watch)
+        engine = Engine(world, foyer.ledger, foyer.clock, effects.release, journal, loaded.last_seq, metrics.meter, watch)
         later.append(engine)
         service = service_of(settings.lookup, metrics.lookup)
         lookups = Chain(numbers.look_up, lambda: engine.world.setup, service)
         dialogues = Dialogues(engine, lambda: engine.world.setup, lookups.look_up)
         effects.dial_path = dialogues
-        return cls(
-            settings=settings,
-            clock=clock,
-            database=database,
-            ledger=ledger,
-            setups=SetupRepo(database, clock),
-            numbers=numbers,
-            lookups=lookups,
-            engine=engine,
-            effects=effects,
-            telephone=telephone,
-            dialogues=dialogues,
-            bell=bell,
-            metrics=metrics,
-        )
+        return cls(foyer, lookups, engine, effects, dialogues, bell)
 
     def deps(self) -> Deps:
         """What the parlour may use."""
@@ -178,20 +159,16 @@ class House:
 
     async def live(self) -> int:
         """Open the doors, work until told to stop, close the doors."""
-        agi = AgiServer(self.dialogues.scripts, meter=self.metrics.agi)
-        try:
-            listener = listen(self.settings.http.bind)
-            await agi.start(self.settings.agi.bind.host, self.settings.agi.bind.port)
-        except (OSError, SettingsError) as error:
-            sys.stderr.write(f"tongdai: {error}\n")
-            return EXIT_USAGE
+        agi = AgiServer(self.dialogues.scripts, _peers(self.settings), meter=self.metrics.agi)
+        await agi.start_on(self.foyer.agi_socket)
         self.engine.ready_parts["agi"] = "ok"
         self.metrics.watch(self.engine, self.bell, self.telephone.odd)
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, self._over.set)
+        self.metrics.lead(True)
+        self.foyer.front.show(create_app(self.deps(), self.settings.http))
         work: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             self.engine.run,
-            lambda: serve_http(create_app(self.deps(), self.settings.http), listener),
+            self.foyer.keep_lead,
+            lambda: _end_of(self.foyer.serve()),
             lambda: self.telephone.run_link(self.hear, self.on_link),
             self.audit_calls,
             self.ask_when_phones_end,
@@ -224,13 +201,38 @@ class House:
 
     def _lose_lead(self, why: str) -> None:
         self.effects.fence()
+        self._replaced.set()
+        if self._leaving:
+            return
         self._log.error("another controller leads", why=why)
         self.code = EXIT_LEAD_LOST
         self._over.set()
 
+    async def _hand_over(self, keeping: asyncio.Task[None], deciding: asyncio.Task[None]) -> None:
+        """Let the standby lead: decide nothing more, write what is owed, give up the lease.
+
+        Our event stream stays open until it is taken over: a caller who arrives in between enters the application,
+        finds nobody, and is found by the snapshot of the one who leads then.
+        """
+        self._leaving = True
+        keeping.cancel()
+        self.engine.stop()
+        await asyncio.wait({deciding}, timeout=HAND_OVER_S)
+        await self.effects.drain(HAND_OVER_S)
+        self.effects.fence()
+        await self.engine.close(DRAIN_S / 2)
+        self.foyer.stand_by()
+        await self.foyer.hand_over()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._replaced.wait()
+
     async def _close(self, agi: AgiServer, tasks: list[asyncio.Task[None]]) -> None:
+        await agi.finish()
         await agi.close()
         self.engine.ready_parts["agi"] = "down"
+        if self.foyer.has_standby and self.code == EXIT_OK:
+            await self._hand_over(tasks[1], tasks[0])
         await self.effects.drain(DRAIN_S / 2)
         for task in tasks[1:]:
             task.cancel()
@@ -242,8 +244,6 @@ class House:
                 await self.telephone.close()
                 await self.lookups.close()
                 await self.bell.close()
-        await self.ledger.close()
-        await self.database.close()
 
     # -- the link ----------------------------------------------------------------------------------------------------
 
@@ -340,6 +340,7 @@ class House:
         try:
             snapshot = await self.telephone.snapshot()
             kept = await self.telephone.kept()
+            await self._point_at_us()
         except TelephoneError as error:
             self._log.warning("audit left out", why=str(error))
             return
@@ -403,8 +404,14 @@ class House:
             for module in tuple(self._unread):
                 await self.telephone.reload(module)
                 del self._unread[module]
+            await self._point_at_us()
         except (OSError, TongdaiError) as error:
             self._log.error("Asterisk has not read the new setup", why=str(error))
+
+    async def _point_at_us(self) -> None:
+        """Tell the dialplan whom to ask: two may be there, and a file that is read anew names the one of the file."""
+        if self.foyer.lease is not None:
+            await self.telephone.set_global("TD_AGI", f"agi://{self.settings.agi.bind}")
 
     # -- what the parlour asks -----------------------------------------------------------------------------------------
 
@@ -426,6 +433,22 @@ class House:
                 salt=f"explain/{to}",
             )
         )
+
+
+async def _end_of(task: asyncio.Task[None]) -> None:
+    """Wait for a task, and end it when we are ended."""
+    await task
+
+
+def _peers(settings: Settings) -> tuple[str, ...]:
+    """Whose FastAGI is answered: this machine's, and Asterisk's own where it is another's by the settings."""
+    host = urlsplit(settings.ari.url).hostname or ""
+    if not settings.agi.allow_remote or is_loopback(host):
+        return LOOPBACK
+    try:
+        return (*LOOPBACK, str(ipaddress.ip_address(host)))
+    except ValueError:
+        return LOOPBACK
 
 
 def _ring(bell: Bell, engine: Engine, command: RingBell) -> None:

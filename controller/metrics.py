@@ -268,6 +268,9 @@ class Metrics:
             buckets=SECONDS_SLOW,
             registry=self.registry,
         )
+        self._leader = Gauge(
+            "tongdai_leader", "Whether this controller leads (1) or stands by (0).", registry=self.registry
+        )
         self._ping = Gauge(
             "tongdai_ari_ping_seconds", "Round trip of the last ping to Asterisk.", registry=self.registry
         )
@@ -278,6 +281,10 @@ class Metrics:
         self._of_command: dict[tuple[str, str], Counter] = {}
         self._following: asyncio.Task[None] | None = None
         ProcessCollector(registry=self.registry)
+
+    def lead(self, on: bool) -> None:
+        """This controller leads from now on, or does so no longer."""
+        self._leader.set(on)
 
     def command(self, name: str, outcome: str) -> None:
         """A command ended: done, failed or fenced."""

@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import inspect
 import ipaddress
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -40,6 +41,8 @@ SESSION_BYTES_MAX: Final = 64 * 1024
 READ_BYTES: Final = 4096
 BACKLOG: Final = 512
 REFUSAL_LOG_S: Final = 60.0
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+"""Who may ask, unless we are told otherwise."""
 
 Meter = Callable[[str, str, float], None]
 """Told the script, the outcome (`done late hangup garbage refused`) and the seconds of each session."""
@@ -130,7 +133,7 @@ class Server(fast_agi.Application):  # type: ignore[misc]  # panoramisk has no t
     def __init__(
         self,
         scripts: Mapping[str, Script],
-        peers: tuple[str, ...] = ("127.0.0.0/8", "::1/128"),
+        peers: tuple[str, ...] = LOOPBACK,
         limits: Limits = Limits(),
         meter: Meter | None = None,
     ) -> None:
@@ -169,6 +172,19 @@ class Server(fast_agi.Application):  # type: ignore[misc]  # panoramisk has no t
         self._listener = await asyncio.start_server(
             self.handler, host, port, limit=protocol.HEADER_BYTES_MAX, backlog=BACKLOG
         )
+
+    async def start_on(self, reserved: socket.socket) -> None:
+        """Begin to listen on an address that was reserved (`reserve`)."""
+        self._listener = await asyncio.start_server(
+            self.handler, sock=reserved, limit=protocol.HEADER_BYTES_MAX, backlog=BACKLOG
+        )
+
+    async def finish(self) -> None:
+        """Stop listening and let the sessions under way come to their end, which is near by their own limits."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._sessions:
+            await asyncio.wait(tuple(self._sessions), timeout=self.limits.dialogue_s)
 
     async def close(self) -> None:
         """Stop listening and end every session: their calls are refused by the dialplan."""
@@ -243,6 +259,22 @@ class Server(fast_agi.Application):  # type: ignore[misc]  # panoramisk has no t
         if reply.code != 200:  # noqa: PLR2004 - the protocol's own number
             raise SessionOverError("garbage", "NOOP was refused")
         await script(session)
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """Take an address and answer nobody yet, so that the dialplan is refused at once and asks elsewhere.
+
+    OSError when somebody else has it.
+    """
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.setblocking(False)
+    except BaseException:
+        found.close()
+        raise
+    return found
 
 
 def _address_in(peer: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:

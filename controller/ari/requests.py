@@ -239,6 +239,7 @@ OPERATIONS: Final = {
     "asterisk.getGlobalVar": ("variable",),
     "asterisk.getInfo": ("only",),
     "asterisk.reloadModule": ("moduleName",),
+    "asterisk.setGlobalVar": ("variable", "value"),
     "bridges.addChannel": ("bridgeId", "channel"),
     "bridges.createWithId": ("bridgeId", "type"),
     "bridges.destroy": ("bridgeId",),

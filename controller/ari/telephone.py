@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import aiohttp
@@ -48,6 +48,9 @@ PING_EVERY_S: Final = 2.0
 """How often Asterisk is asked for a pong, and how long it may take: a frozen peer is noticed within twice that."""
 
 GRACE_S: Final = 0.1
+QUIET_MAX_S: Final = 1.5
+"""Silence after which a guarded telephone asks for a pong before it commands: half of what another controller waits
+before it takes our place (docs/standby.md)."""
 RELOAD_LIMIT_S: Final = 10.0
 
 KEPT: Final = "TD_KEPT"
@@ -61,6 +64,8 @@ REPORT: Final[Mapping[str, object]] = {
 """The far side runs the dialplan and is never answered, so this side goes nowhere: it rings until that one ends."""
 
 OnLink = Callable[[LinkState], None]
+Prove = Callable[[], Awaitable[None]]
+"""Returns when nobody else can lead, LeadLostError when somebody does."""
 
 _log = structlog.get_logger("ari")
 
@@ -71,7 +76,13 @@ class AriTelephone:
     `latency_s` is how long Asterisk took to answer the last ping of the event stream.
     """
 
-    def __init__(self, settings: Ari) -> None:
+    def __init__(self, settings: Ari, prove: Prove | None = None) -> None:
+        """With `prove` another controller may lead one day: it is asked before each connect."""
+        self._prove = prove
+        self._stream: Stream | None = None
+        self._pinged = 0
+        self._ponged = 0
+        self._pongs: dict[int, asyncio.Future[None]] = {}
         self.odd: dict[str, int] = {}
         self.latency_s = 0.0
         self._settings = settings
@@ -98,8 +109,14 @@ class AriTelephone:
 
     # -- what the engine asks ----------------------------------------------------------------------------------------
 
+    async def prepare(self) -> None:
+        """Read Asterisk's API description ahead, so that the link is there sooner; TelephoneError when it is silent."""
+        await self._described()
+
     async def run(self, command: Command) -> None:
         """Carry out one command; TelephoneError or ValueError when it is not done, LeadLostError when we may not."""
+        if self._prove is not None:
+            await self._still_ours()
         try:
             asks = plan(command, self._app)
             if asks[0].on:
@@ -149,6 +166,12 @@ class AriTelephone:
         if reply.status not in ANY_OK:
             raise RefusedError("asterisk.reloadModule", reply.status, reason_of(reply))
 
+    async def set_global(self, name: str, value: str) -> None:
+        """Set a variable every dialplan context sees; TelephoneError when Asterisk does not."""
+        reply = await self._send("asterisk.setGlobalVar", {"variable": name, "value": value})
+        if reply.status not in ANY_OK:
+            raise RefusedError("asterisk.setGlobalVar", reply.status, reason_of(reply))
+
     async def kept(self) -> bool:
         """Whether the dialplan says that it served calls by itself and has not told us yet."""
         found = await self._read("asterisk.getGlobalVar", {"variable": KEPT}, none=404)
@@ -173,6 +196,8 @@ class AriTelephone:
         self._on_link = on_link
         said, refused = "", False
         while True:
+            if self._prove is not None:
+                await self._prove()
             why = await self._live_once(sink)
             if self._link.state is LinkState.REPLACED:
                 raise LeadLostError(f"another controller connected as {self._app}")
@@ -211,6 +236,7 @@ class AriTelephone:
             return wrong
         self._ears.forget()
         self._subscriptions.forget()
+        self._stream, self._pinged, self._ponged = stream, 0, 0
         self._move(Turn.OPENED)
         works = (self._listen(stream, sink), self._keep_alive(stream), self._furnish())
         tasks = [asyncio.create_task(work) for work in works]
@@ -221,9 +247,17 @@ class AriTelephone:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._stream = None
+            for pong in self._pongs.values():
+                if not pong.done():
+                    pong.set_exception(StreamEndedError("the event stream ended"))
             await stream.close()
 
     async def _open(self) -> Stream:
+        client = await self._described()
+        return await client.listen(self._app)
+
+    async def _described(self) -> AriClient:
         if self._client is None:
             client = AriClient(self._settings.url, self._settings.user, self._settings.password)
             try:
@@ -232,7 +266,7 @@ class AriTelephone:
                 await client.close()
                 raise
             self._client = client
-        return await self._client.listen(self._app)
+        return self._client
 
     async def _furnish(self) -> None:
         """What a new socket needs and nobody waits for."""
@@ -253,6 +287,7 @@ class AriTelephone:
         async for frame in stream.frames():
             self._heard_at_s = now_s()
             if frame is None:
+                self._pong()
                 self.latency_s = self._heard_at_s - self._pinged_at_s
                 continue
             for item in hear(frame):
@@ -282,15 +317,52 @@ class AriTelephone:
         now_s = asyncio.get_running_loop().time
         while True:
             self._pinged_at_s = asked_at_s = now_s()
-            try:
-                await stream.ping()
-            except (aiohttp.ClientError, OSError) as wrong:
-                raise StreamEndedError(reason_for(wrong)) from None
+            await self._ping(stream)
             await asyncio.sleep(PING_EVERY_S)
             if self._heard_at_s < asked_at_s:
                 await asyncio.sleep(GRACE_S)
             if self._heard_at_s < asked_at_s:
                 raise StreamEndedError(f"Asterisk has been silent for {PING_EVERY_S:g} s")
+
+    async def _ping(self, stream: Stream) -> int:
+        """Ask for a pong; returns its number. Asterisk answers in the order it is asked."""
+        self._pinged += 1
+        number = self._pinged
+        try:
+            await stream.ping()
+        except (aiohttp.ClientError, OSError) as wrong:
+            raise StreamEndedError(reason_for(wrong)) from None
+        return number
+
+    def _pong(self) -> None:
+        self._ponged += 1
+        waiting = self._pongs.pop(self._ponged, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    async def _still_ours(self) -> None:
+        """Command only when the event stream is ours: whoever took our place had Asterisk say so before that pong.
+
+        A process that was frozen wakes with its commands ready and the word that it was replaced still unread.
+        """
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._heard_at_s < QUIET_MAX_S:
+            return
+        if self._stream is None:
+            raise TelephoneError("there is no event stream from Asterisk, and another controller may lead by now")
+        number = await self._ping(self._stream)
+        heard = self._pongs[number] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(PING_EVERY_S):
+                await heard
+        except TimeoutError:
+            raise TelephoneError("Asterisk is silent, and another controller may lead by now") from None
+        except StreamEndedError:
+            if self._link.state is LinkState.REPLACED:
+                raise LeadLostError(f"another controller connected as {self._app}") from None
+            raise
+        finally:
+            self._pongs.pop(number, None)
 
     def _move(self, turn: Turn) -> None:
         before, self._link = self._link, self._link.after(turn)

@@ -133,7 +133,7 @@ class Lab:
         install, ports = find_asterisk(options.asterisk_root), ports_of(options)
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "lab.json").unlink(missing_ok=True)
-        token = await _write_books(_database_url(directory), text)
+        token = await _write_books(_database_url(options), text)
         places = write_lab_config(directory, install, setup, ports, sip_t1_ms=options.sip_t1_ms)
         guest = visitor.add(places.config.with_name("pjsip.conf"), setup)
         return cls(options, ports, places, install, setup, token, guest)
@@ -219,7 +219,7 @@ class Lab:
 
     def _environment(self) -> dict[str, str]:
         return _plain_environment() | {
-            "TONGDAI_DATABASE__URL": _database_url(self.directory),
+            "TONGDAI_DATABASE__URL": _database_url(self.options),
             "TONGDAI_ARI__URL": self.places.ari_url,
             "TONGDAI_ARI__USER": self.places.ari_user,
             "TONGDAI_ARI__PASSWORD": self.places.ari_password,
@@ -252,8 +252,12 @@ def replace_file(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _database_url(directory: Path) -> str:
-    return f"sqlite+aiosqlite:///{directory / 'tongdai.db'}"
+def _database_url(options: LabOptions) -> str:
+    """The books of this lab: those of its daemon's own settings, else a file in its directory."""
+    given = dict(_variable(setting) for setting in options.daemon)
+    return (
+        given.get(f"{ENV_PREFIX}DATABASE__URL") or f"sqlite+aiosqlite:///{options.directory.absolute() / 'tongdai.db'}"
+    )
 
 
 def _variable(setting: str) -> tuple[str, str]:

@@ -26,10 +26,9 @@ from controller.web import (
 )
 from controller.web.broadcast import Broadcast
 from controller.web.deps import Deps
-from controller.web.gate import Gate
+from controller.web.gate import Gate, hosts_of
 from controller.web.schemas import ProblemDocument
 
-LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 ROUTERS: Final = (
     routes_calls.router,
     routes_agents.router,
@@ -70,8 +69,7 @@ def create_app(deps: Deps, http: Http | None = None) -> FastAPI:
         app.router.routes.extend(router.routes)
     problems.install(app)
     app.openapi = cache(lambda: _contract(app))  # type: ignore[method-assign]  # FastAPI's way to an own contract
-    hosts = LOCAL_NAMES | {http.bind.host.lower()} | set(http.hosts)
-    app.add_middleware(Gate, doorkeeper=auth.Doorkeeper(deps.tokens, deps.clock), hosts=hosts)
+    app.add_middleware(Gate, doorkeeper=auth.Doorkeeper(deps.tokens, deps.clock), hosts=hosts_of(http))
     return app
 
 

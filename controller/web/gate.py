@@ -19,6 +19,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from controller.settings import Http
 from controller.web import auth
 from controller.web.auth import Access, Doorkeeper, Principal, Role
 from controller.web.problems import Mistake, Problem, of_error, response
@@ -38,9 +39,15 @@ SECURITY_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 HSTS: Final = "max-age=31536000; includeSubDomains"
 
 _log = structlog.get_logger("web")
+
+
+def hosts_of(http: Http) -> frozenset[str]:
+    """The names we may be asked under (Host header): this machine's, the one we listen on, those of the settings."""
+    return LOCAL_NAMES | {http.bind.host.lower()} | set(http.hosts)
 
 
 class Gate:

@@ -403,6 +403,7 @@ class Ready(Told):
     """Everything a call needs is there."""
 
     ready: Literal[True] = True
+    role: Literal["leader"] = "leader"
     asterisk: str
     database: str
     agi: str

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from controller.errors import SettingsError
 from controller.settings import Bind
+from controller.web.front import Front
 
 BACKLOG: Final = 256
 CONNECTIONS_MAX: Final = 1_024
@@ -85,7 +86,7 @@ class _Connection(H11Protocol):
             self._head = None
 
 
-async def serve(app: FastAPI, listener: socket.socket) -> None:
+async def serve(app: FastAPI | Front, listener: socket.socket) -> None:
     """Answer requests until cancelled; then let those under way end, at most `DRAIN_S`."""
     config = uvicorn.Config(
         app,

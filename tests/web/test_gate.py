@@ -275,7 +275,7 @@ async def test_alive_ready_and_figures(house):
     assert (await house.get("/healthz", None)).json()["status"] == "ok"
     ready = await house.get("/readyz", None)
     assert (ready.status_code, ready.json()) == (
-        200, {"ready": True, "asterisk": "live", "database": "ok", "agi": "ok"},
+        200, {"ready": True, "role": "leader", "asterisk": "live", "database": "ok", "agi": "ok"},
     )  # fmt: skip
     figures = await house.get("/metrics", None)
     assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")

@@ -21,6 +21,7 @@ PATHS = {
     "applications.unsubscribe": "DELETE /applications/{applicationName}/subscription",
     "asterisk.getGlobalVar": "GET /asterisk/variable",
     "asterisk.getInfo": "GET /asterisk/info",
+    "asterisk.setGlobalVar": "POST /asterisk/variable",
     "asterisk.reloadModule": "PUT /asterisk/modules/{moduleName}",
     "bridges.addChannel": "POST /bridges/{bridgeId}/addChannel",
     "bridges.createWithId": "POST /bridges/{bridgeId}",

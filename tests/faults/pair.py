@@ -1,0 +1,182 @@
+"""Two daemons on one PostgreSQL beside one Asterisk: the lab's own, and another that the test looks after."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.faults import processes
+from tests.faults.ward import Ward
+from tests.faults.wire import Wire
+from tests.live.harness import NO_TLS, REPOSITORY, Api, Json, Lab, until
+
+AGI_2, HTTP_2 = 5, 6
+ASK_S = 0.01
+START_S = 30.0
+NAMES = ("a", "b")
+
+
+@dataclass
+class Pair(Lab):
+    """A lab with a second daemon. `wires` are the lines to the database, by the name of the daemon."""
+
+    wires: dict[str, Wire] = field(default_factory=dict)
+    other: subprocess.Popen[bytes] | None = None
+    code: Path = REPOSITORY
+    """Where the second daemon's program lies."""
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.base + (3 if name == 'a' else HTTP_2)}"
+
+    def daemon(self, name: str) -> int:
+        """The pid of one of the two, 0 while there is none."""
+        if name == "a":
+            return self.pid("daemon")
+        return self.other.pid if self.other is not None and self.other.poll() is None else 0
+
+    def database(self, name: str, template: str) -> str:
+        """The same database by this daemon's own line."""
+        return f"{template.partition('?')[0]}?host={self.wires[name].folder}"
+
+    def begin_other(self, **more: str) -> None:
+        """Start the second daemon, as a person starts it beside the first."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("TONGDAI_")}
+        environ |= {
+            name: value for name, value in processes.environment(self.pid("daemon")).items() if "TONGDAI_" in name
+        }
+        environ |= {
+            "TONGDAI_ARI__URL": self.info["ari"],
+            "TONGDAI_AGI__BIND": f"127.0.0.1:{self.base + AGI_2}",
+            "TONGDAI_HTTP__BIND": f"127.0.0.1:{self.base + HTTP_2}",
+            "TONGDAI_DATABASE__URL": self.database("b", environ["TONGDAI_DATABASE__URL"]),
+            "PYTHONPATH": str(self.code),
+            **more,
+        }
+        with (self.directory / "daemon2.log").open("ab") as out:
+            self.other = subprocess.Popen(
+                [sys.executable, "-m", "controller", "serve"],
+                cwd=self.directory, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            )  # fmt: skip
+
+    def signal(self, name: str, sign: signal.Signals) -> int:
+        """Send a signal to one of the two; its pid."""
+        pid = self.daemon(name)
+        os.kill(pid, sign)
+        return pid
+
+    @asynccontextmanager
+    async def visited(self) -> AsyncIterator[None]:
+        """Within this the two may be asked."""
+        async with httpx.AsyncClient(timeout=1.0, trust_env=False, verify=NO_TLS) as self._client:
+            yield
+
+    async def role(self, name: str) -> str:
+        """`leader` once it serves calls, `standby` once it is warm enough to say so, else empty."""
+        try:
+            found = await self._client.get(f"{self.url(name)}/readyz")
+        except httpx.TransportError:
+            return ""
+        role = str(found.json().get("role", ""))
+        return role if found.status_code == 200 or role == "standby" else ""
+
+    async def leads(self, name: str, seconds: float = START_S) -> float:
+        """Wait until this one serves calls; the moment."""
+        deadline = time.monotonic() + seconds
+        while await self.role(name) != "leader":
+            assert time.monotonic() < deadline, f"{name} does not lead within {seconds} s\n{self.output()}"
+            await asyncio.sleep(ASK_S)
+        return time.monotonic()
+
+    async def whole(self) -> None:
+        """Both are there, `a` leads, and it knows of the other."""
+        for wire in self.wires.values():
+            wire.polite()
+        if not self.daemon("b"):
+            self.begin_other()
+
+        async def both() -> bool:
+            return {await self.role("a"), await self.role("b")} == {"leader", "standby"}
+
+        await until(both, "one leads and one stands by", START_S)
+        if await self.role("b") == "leader":
+            await self.known("b")
+            self.signal("b", signal.SIGTERM)
+            await self.leads("a")
+            assert self.other is not None
+            await asyncio.to_thread(self.other.wait, START_S)
+            self.begin_other()
+            await until(both, "one leads and one stands by", START_S)
+        await self.known("a")
+
+    async def known(self, name: str) -> None:
+        """Wait until the leader has seen its standby: it looks every half second."""
+        await asyncio.sleep(1.0)
+        assert await self.role(name) == "leader"
+
+    async def ready(self, api: Api, seconds: float = START_S) -> None:
+        """Wait until one of the two serves calls, and ask that one from now on."""
+
+        async def ask() -> bool:
+            for name in NAMES:
+                if await self.role(name) == "leader":
+                    api.http.base_url = httpx.URL(self.url(name))
+                    return True
+            return False
+
+        await until(ask, "somebody leads", seconds)
+
+    async def gone(self, pid: int, seconds: float = 10.0) -> int:
+        """Wait until a process has ended whose parent does not ask; its exit code."""
+
+        async def ended() -> bool:
+            return not processes.is_alive(pid)
+
+        await until(ended, f"the process {pid} ends", seconds)
+        code = processes.exit_code(pid)
+        assert code is not None
+        return code
+
+    def stop(self) -> None:
+        if self.other is not None and self.other.poll() is None:
+            self.other.send_signal(signal.SIGCONT)
+            self.other.terminate()
+            assert self.other.wait(20.0) == 0
+        super().stop()
+        for wire in self.wires.values():
+            wire.stop()
+
+
+@dataclass
+class Twins(Ward):
+    """The floor beside two daemons."""
+
+    @property
+    def pair(self) -> Pair:
+        assert isinstance(self.lab, Pair)
+        return self.lab
+
+    async def rows(self) -> dict[str, Json]:
+        """Live calls by their caller."""
+        return {row["caller"]: row for row in await self.api.calls()}
+
+    async def handed_to(self, name: str, since: float, seconds: float = START_S) -> float:
+        """Wait until the other serves calls and ask it from now on; how long that took since the fault."""
+        took = await self.pair.leads(name, seconds) - since
+        self.api.http.base_url = httpx.URL(self.pair.url(name))
+        return took
+
+    async def records(self, shown: str) -> list[Any]:
+        """Every record of this caller in the history since the test began."""
+        calls = await self.api.calls("ended", since=self.began)
+        return [row for row in calls if (row["caller"] or "")[-9:] == shown[-9:]]
