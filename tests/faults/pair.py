@@ -17,21 +17,25 @@ from typing import Any
 import httpx
 
 from tests.faults import processes
+from tests.faults.rude_proxy import RudeProxy
 from tests.faults.ward import Ward
 from tests.faults.wire import Wire
 from tests.live.harness import NO_TLS, REPOSITORY, Api, Json, Lab, until
 
-AGI_2, HTTP_2 = 5, 6
+PROXY_2, AGI_2, HTTP_2, PROXY_1 = 4, 5, 6, 7
 ASK_S = 0.01
+KNOWN_S = 0.8
+"""A leader looks for a standby every half second."""
 START_S = 30.0
 NAMES = ("a", "b")
 
 
 @dataclass
 class Pair(Lab):
-    """A lab with a second daemon. `wires` are the lines to the database, by the name of the daemon."""
+    """A lab with a second daemon. `wires` lead to the database and `proxies` to Asterisk, by the name of the daemon."""
 
     wires: dict[str, Wire] = field(default_factory=dict)
+    proxies: dict[str, RudeProxy] = field(default_factory=dict)
     other: subprocess.Popen[bytes] | None = None
     code: Path = REPOSITORY
     """Where the second daemon's program lies."""
@@ -56,7 +60,7 @@ class Pair(Lab):
             name: value for name, value in processes.environment(self.pid("daemon")).items() if "TONGDAI_" in name
         }
         environ |= {
-            "TONGDAI_ARI__URL": self.info["ari"],
+            "TONGDAI_ARI__URL": self.proxies["b"].url,
             "TONGDAI_AGI__BIND": f"127.0.0.1:{self.base + AGI_2}",
             "TONGDAI_HTTP__BIND": f"127.0.0.1:{self.base + HTTP_2}",
             "TONGDAI_DATABASE__URL": self.database("b", environ["TONGDAI_DATABASE__URL"]),
@@ -98,31 +102,42 @@ class Pair(Lab):
             await asyncio.sleep(ASK_S)
         return time.monotonic()
 
-    async def whole(self) -> None:
-        """Both are there, `a` leads, and it knows of the other."""
+    async def whole(self) -> str:
+        """Wait until one leads, the other stands by and the leader knows of it; the name of the leader."""
         for wire in self.wires.values():
             wire.polite()
         if not self.daemon("b"):
             self.begin_other()
 
-        async def both() -> bool:
-            return {await self.role("a"), await self.role("b")} == {"leader", "standby"}
+        async def both() -> str:
+            roles = {await self.role(name): name for name in NAMES}
+            return roles["leader"] if len(roles) == 2 and "" not in roles else ""
 
-        await until(both, "one leads and one stands by", START_S)
-        if await self.role("b") == "leader":
-            await self.known("b")
-            self.signal("b", signal.SIGTERM)
-            await self.leads("a")
-            assert self.other is not None
-            await asyncio.to_thread(self.other.wait, START_S)
-            self.begin_other()
-            await until(both, "one leads and one stands by", START_S)
-        await self.known("a")
+        leader = await until(both, "one leads and one stands by", START_S)
+        await asyncio.sleep(KNOWN_S)
+        return leader
 
-    async def known(self, name: str) -> None:
-        """Wait until the leader has seen its standby: it looks every half second."""
-        await asyncio.sleep(1.0)
-        assert await self.role(name) == "leader"
+    async def ended(self, name: str, pid: int) -> int:
+        """Wait until this process of one of the two has ended, have it started again; its exit code."""
+        if name == "a":
+            code = await self.gone(pid)
+            assert self.process is not None
+            os.kill(self.process.pid, signal.SIGCONT)
+            return code
+        assert self.other is not None
+        code = await asyncio.to_thread(self.other.wait, START_S)
+        self.begin_other()
+        return code
+
+    @asynccontextmanager
+    async def unattended(self) -> AsyncIterator[None]:
+        """Nobody starts a daemon again that ended, so that its exit code can be read (`ended`)."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     async def ready(self, api: Api, seconds: float = START_S) -> None:
         """Wait until one of the two serves calls, and ask that one from now on."""
