@@ -27,7 +27,7 @@ from controller.store.ledger import SqlLedger
 from controller.store.numbers import Numbers
 from controller.store.setup_repo import SetupRepo, setup_of
 from controller.store.tokens import Tokens
-from controller.store.watch import LOOK_EVERY_S, Watch
+from controller.store.vigil import LOOK_EVERY_S, Vigil
 from controller.web.front import Front, StandbyDeps, create_standby
 from controller.web.server import listen
 from controller.web.server import serve as serve_http
@@ -114,7 +114,8 @@ class Foyer:
         if self.lease is None:
             return True
         log = structlog.get_logger("standby")
-        watch, warming = Watch(self.settings.instance), None
+        vigil = Vigil(self.settings.instance)
+        warming: list[asyncio.Task[None]] = []
         loop = asyncio.get_running_loop()
         try:
             while not self.over.is_set():
@@ -122,7 +123,7 @@ class Foyer:
                     seen = await self.lease.look()
                     self.leader, self.leader_url = (seen.name, seen.url) if seen.holder else ("", "")
                     self._told("ok", "")
-                    why = watch.judge(seen, loop.time())
+                    why = vigil.judge(seen, loop.time())
                     if why and await self.lease.take(seen):
                         self.ledger.lead()
                         self.leader, self.leader_url = self.settings.instance, ""
@@ -130,15 +131,15 @@ class Foyer:
                         return True
                 except LedgerError as error:
                     self._told("lost", str(error))
-                if warming is None:
+                if not warming:
                     log.info("stands by", leader=self.leader)
                     self.serve()
-                    warming = loop.create_task(self._warm())
+                    warming = [loop.create_task(self._warm()), loop.create_task(self.numbers.run())]
                 await _within(self.over, LOOK_EVERY_S)
         finally:
-            if warming is not None:
-                warming.cancel()
-                await asyncio.wait([warming])
+            for task in warming:
+                task.cancel()
+            await asyncio.gather(*warming, return_exceptions=True)
         return False
 
     async def keep_lead(self) -> None:
@@ -232,7 +233,7 @@ class _Reader:
     def parse(self, text: str, source: str) -> Setup:
         """Read a setup; SetupError with every mistake."""
         if text != self._text:
-            self._setup = setup_file.parse(text, source)
+            self._setup = setup_file.parse_in_force(text, source)
             self._text = text
         return self._setup
 

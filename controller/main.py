@@ -129,7 +129,9 @@ class House:
             count=metrics.command,
         )
         watch = Watch(metrics.meter.breach, always=os.environ.get("CHECK") == "1")
-        engine = Engine(world, foyer.ledger, foyer.clock, effects.release, journal, loaded.last_seq, metrics.meter, watch)
+        engine = Engine(
+            world, foyer.ledger, foyer.clock, effects.release, journal, loaded.last_seq, metrics.meter, watch
+        )
         later.append(engine)
         service = service_of(settings.lookup, metrics.lookup)
         lookups = Chain(numbers.look_up, lambda: engine.world.setup, service)

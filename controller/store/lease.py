@@ -16,7 +16,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from controller.errors import LeadLostError, LedgerError
 from controller.store.db import CONNECT_LIMIT_S, Database, reason_of
-from controller.store.watch import Seen
+from controller.store.vigil import Seen
 
 ASK_LIMIT_S: Final = 1.0
 TAKE_LIMIT_S: Final = 3.0

@@ -26,12 +26,6 @@ from controller.web.schemas import Alive
 METHODS: Final = ["GET", "PUT", "POST", "DELETE", "PATCH"]
 
 
-class Viewers(Protocol):
-    """Whoever watches the events."""
-
-    def close(self) -> None: ...
-
-
 class Standing(Protocol):
     """What a standby knows: the leader's name and address (empty while unknown), and how its own database is."""
 

@@ -118,14 +118,16 @@ class Pair(Lab):
         return leader
 
     async def ended(self, name: str, pid: int) -> int:
-        """Wait until this process of one of the two has ended, have it started again; its exit code."""
+        """Wait until this process of one of the two has ended, mend its line, have it started again; its exit code."""
         if name == "a":
             code = await self.gone(pid)
+            self.wires[name].polite()
             assert self.process is not None
             os.kill(self.process.pid, signal.SIGCONT)
             return code
         assert self.other is not None
         code = await asyncio.to_thread(self.other.wait, START_S)
+        self.wires[name].polite()
         self.begin_other()
         return code
 

@@ -31,7 +31,7 @@ class Seen:
     alive: bool
 
 
-class Watch:
+class Vigil:
     """Judges one look after another. `name` is ours: a lease under our own name is that of our last life."""
 
     def __init__(self, name: str) -> None:
