@@ -249,6 +249,7 @@ class Engine:
             if self._books.wanted or self._lingered:
                 await self._settle()
             self._set_timer()
+        await self._settle()
         for item in self._inbox:
             if item.answer is not None and not item.answer.done():
                 item.answer.set_exception(LedgerError(HANDS_OVER))

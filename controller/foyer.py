@@ -28,6 +28,7 @@ from controller.store.numbers import Numbers
 from controller.store.setup_repo import SetupRepo, setup_of
 from controller.store.tokens import Tokens
 from controller.store.vigil import LOOK_EVERY_S, Vigil
+from controller.watchdog import Watchdog
 from controller.web.front import Front, StandbyDeps, create_standby
 from controller.web.server import listen
 from controller.web.server import serve as serve_http
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 RENEW_EVERY_S: Final = 0.5
 RETRY_S: Final = 0.1
 WARM_EVERY_S: Final = 2.0
+CLOSE_S, CLOSE_LOST_S = 4.0, 1.0
 
 
 @dataclass
@@ -134,7 +136,9 @@ class Foyer:
                 if not warming:
                     log.info("stands by", leader=self.leader)
                     self.serve()
-                    warming = [loop.create_task(self._warm()), loop.create_task(self.numbers.run())]
+                    # To a keeper a standby is at work: it does what it is there for.
+                    works = (self._warm(), self.numbers.run(), Watchdog(lambda: True, lambda: 0.0).run())
+                    warming = [loop.create_task(work) for work in works]
                 await _within(self.over, LOOK_EVERY_S)
         finally:
             for task in warming:
@@ -214,13 +218,15 @@ class Foyer:
             await asyncio.wait([self._serving])
         self.listener.close()
         self.agi_socket.close()
-        await self.hand_over()
-        if self.lease is not None:
-            await self.lease.close()
-        with contextlib.suppress(TelephoneError):
-            await self.telephone.close()
-        await self.ledger.close()
-        await self.database.close()
+        lost = self.lease is not None and not self.lease.leading
+        with contextlib.suppress(TelephoneError, TimeoutError):
+            async with asyncio.timeout(CLOSE_LOST_S if lost else CLOSE_S):
+                await self.hand_over()
+                await self.telephone.close()
+                await self.ledger.close()
+                if self.lease is not None:
+                    await self.lease.close()
+                await self.database.close()
 
 
 class _Reader:

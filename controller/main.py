@@ -61,6 +61,7 @@ FACTS_DAYS, STORIES_DAYS = 30, 90
 SNAPSHOT_RETRY_S = 0.2
 BEHIND_MAX = 1_000
 DRAIN_S = 4.0
+LOST_S = 0.5
 EXIT_OK, EXIT_USAGE, EXIT_LEAD_LOST = 0, 2, 75
 
 
@@ -235,12 +236,14 @@ class House:
         self.engine.ready_parts["agi"] = "down"
         if self.foyer.has_standby and self.code == EXIT_OK:
             await self._hand_over(tasks[1], tasks[0])
-        await self.effects.drain(DRAIN_S / 2)
+        # Who lost the lead has nothing to write down any more, and may have lost the books for the same reason.
+        drain_s = LOST_S if self.code == EXIT_LEAD_LOST else DRAIN_S
+        await self.effects.drain(drain_s / 2)
         for task in tasks[1:]:
             task.cancel()
-        await asyncio.wait(tasks[1:], timeout=DRAIN_S)
+        await asyncio.wait(tasks[1:], timeout=drain_s)
         tasks[0].cancel()
-        await self.engine.close(DRAIN_S / 2)
+        await self.engine.close(drain_s / 2)
         with contextlib.suppress(TongdaiError, TimeoutError):
             async with asyncio.timeout(1.0):
                 await self.telephone.close()
