@@ -19,12 +19,18 @@ from controller.errors import SetupError
 from controller.toml_document import document_of, placed, read
 
 SHIPPED: Final = "shipped"
+BYTES_MAX: Final = 1024 * 1024
 _SHIPPED_FILES: Final[Mapping[str, Path]] = {"VN": Path(__file__).with_name("data") / "carriers_vn.toml"}
 _KEY: Final = ("defaults", "carriers")
 
 
 def load(path: Path) -> CarrierTable:
     """Read a table; SetupError with every mistake, each as `file:line: key: what is wrong`."""
+    # A setup may come over the API, so the path may be anything: a device would be read for ever.
+    if path.exists() and not path.is_file():
+        raise SetupError((f"{path}: cannot be read: is no file",))
+    if path.exists() and path.stat().st_size > BYTES_MAX:
+        raise SetupError((f"{path}: is longer than {BYTES_MAX} bytes, which is no table of carriers",))
     return _read(path, str(path))
 
 

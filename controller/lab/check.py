@@ -46,6 +46,7 @@ async def run_check(settings: Settings, say: Callable[[str], None]) -> int:
         await asyncio.to_thread(lambda: list(_files(settings, setup))),
         [await asyncio.to_thread(_host_name)],
         _passwords(setup),
+        _carriers(setup),
     )
     for found in (row for group in groups for row in group):
         say(str(found))
@@ -139,6 +140,15 @@ def _greetings(setup: Setup, folder: Path) -> Iterator[Found]:
         yield Found(FAIL, "greeting", f"{name}: no such file in {folder}", f"{name}: không có tệp trong {folder}")
     if not missing:
         yield Found(OK, "greeting", f"{len(sounds_of(setup))} in {folder}", f"{len(sounds_of(setup))} trong {folder}")
+
+
+def _carriers(setup: Setup) -> list[Found]:
+    """A table of carriers that was named and cannot be used: calls go on, by a table nobody chose."""
+    table = setup.carriers_from
+    if not table.trouble:
+        return []
+    said = f"the {table.origin} table {table.version} stands in: {table.trouble}"
+    return [Found(WARN, "carriers", said, f"đang dùng bảng {table.origin} {table.version}: {table.trouble}")]
 
 
 def _passwords(setup: Setup) -> list[Found]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from controller.core.setup import Menu, Queue, Setup, Way, WayKind
+from controller.core.setup import Menu, Queue, Setup, TableSource, Way, WayKind
 from controller.lab import check, check_asterisk
 from tests.web.house import SECRET, SETUP
 
@@ -240,6 +240,16 @@ def test_a_password_that_can_be_guessed_is_told_and_not_shown(look, run, tmp_pat
     assert told.code == 0
     assert "passwords of 2 phones can be guessed (an, binh)" in told.out
     assert "lab-only" not in told.out
+
+
+def test_a_table_of_carriers_that_has_gone_is_told():
+    setup = Setup(carriers_from=TableSource("shipped", "2026-11-22", (), "/etc/c.toml: cannot be read"))
+    (found,) = check._carriers(setup)
+    assert (
+        str(found).split()
+        == "warn carriers the shipped table 2026-11-22 stands in: /etc/c.toml: cannot be read".split()
+    )
+    assert check._carriers(Setup()) == []
 
 
 def test_every_sound_of_a_setup_is_looked_for():

@@ -89,6 +89,14 @@ def test_a_setup_that_names_a_file_nobody_can_use_is_refused_with_the_files_own_
         setup_file.parse(setup_text(write(RIGHT)) + '[[carrier]]\nname = "a"\n')
 
 
+def test_what_is_no_file_of_a_sensible_size_is_not_read(tmp_path: Path) -> None:
+    long = tmp_path / "long.toml"
+    long.write_bytes(b"#" * (carrier_file.BYTES_MAX + 1))
+    for path, said in (("/dev/zero", "is no file"), (tmp_path, "is no file"), (long, "no table of carriers")):
+        with pytest.raises(SetupError, match=said):
+            setup_file.parse(setup_text(path))
+
+
 def test_a_setup_in_force_starts_without_its_file_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "gone.toml"
     setup = setup_file.parse_in_force(setup_text(path))
