@@ -5,7 +5,8 @@
 
 The prompt is heard `loops` times in all when nobody presses a key. `repeat` after a wrong key plays the prompt again
 without using up a loop, three times at most; after that a wrong key counts as no key. A caller who has been sent
-through twenty menus is let go: setups may send menus in circles, calls may not go round for ever.
+through twenty menus is let go, and asking for the prompt again counts as one: setups may send menus in circles, calls
+may not go round for ever.
 """
 
 from __future__ import annotations
@@ -90,9 +91,17 @@ def time_over(turn: Turn, call: Call) -> None:
         _choose(turn, call, menu, "", menu.on_timeout)
 
 
+def _again(turn: Turn, call: Call, menu: Menu) -> None:
+    """The caller asks to hear it again: as often as one may go through menus, or a key held down would never end."""
+    if call.hops >= HOPS_MAX:
+        ending.hang_up(turn, call, "menu")
+    else:
+        _speak(turn, turn.change_call(call.id, hops=call.hops + 1), menu, more=0)
+
+
 def _choose(turn: Turn, call: Call, menu: Menu, pressed: str, way: Way) -> None:
     turn.say(facts.MenuChosen(call.id, menu.name, pressed, ways.describe(way)))
     if way.kind is WayKind.REPEAT:
-        _speak(turn, call, menu, more=0)
+        _again(turn, call, menu)
     else:
         ways.take(turn, call.id, way, "menu")
