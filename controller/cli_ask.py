@@ -13,6 +13,7 @@ from controller.cli_story import lines, plain
 from controller.cli_words import words
 
 LIMIT_MAX = 500
+CODES_SHOWN = 4
 
 State = Annotated[str, typer.Option("--state", help="live or ended.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=LIMIT_MAX, help="At most so many, newest first.")]
@@ -76,6 +77,27 @@ def queues(json: AsJson = False, config: Config = None, token: Token = None, lab
     )  # fmt: skip
     heads = ("QUEUE", "ONLINE", "FREE", "RINGING", "TALKING", "WAITING", "LONGEST s", "OFFERED", "ANSWERED", "MISSED")
     table((*heads, "SLA %", "ASA s"), ([row[name] for name in names] for row in found))
+
+
+def trunks(json: AsJson = False, config: Config = None, token: Token = None, lab: Lab = None) -> None:
+    """Show every trunk: whether it may be used, and how the last hour went."""
+    found = _every(config, token, lab, "/api/v1/trunks")
+    if json:
+        dump(found)
+        return
+    heads = ("TRUNK", "CARRIER", "USABLE", "CALLS", "OF", "ATTEMPTS", "FAILED", "ASR %", "PDD ms", "ENDINGS", "WHY NOT")
+    table(heads, (_trunk_row(row) for row in found))
+
+
+def _trunk_row(row: dict[str, Any]) -> list[object]:
+    worked = row["worked"]
+    codes = ", ".join(f"{code['code']} x{code['count']}" for code in worked["codes"][:CODES_SHOWN])
+    usable = words("yes") if row["usable"] else words("no")
+    return [
+        *(row["name"], row["carrier"], usable, row["calls"], row["max_channels"]),
+        *(worked["attempts"], worked["failed"], worked["answer_seizure_percent"], worked["post_dial_delay_ms"]),
+        *(codes, row["why_not"]),
+    ]
 
 
 def story(

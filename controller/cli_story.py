@@ -57,6 +57,12 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "{to} thuộc {carrier} (theo {carrier_source}): {steps}",
     ),
     "OutboundBlocked": ("{to} refused: {reason}: {steps}", "{to} bị từ chối: {reason}: {steps}"),
+    "AttemptEnded": (
+        "trunk {trunk} returned {status} (SIP {sip}, Q.850 {cause}) after {took_ms} ms, first sign after {delay_ms} ms",
+        "trung kế {trunk} trả về {status} (SIP {sip}, Q.850 {cause}) sau {took_ms} ms, tín hiệu đầu sau {delay_ms} ms",
+    ),
+    "TrunkChanged": ("trunk {trunk} is {state}", "trung kế {trunk}: {state}"),
+    "FraudSuspected": ("{agent} may not be who dials: {why}", "có thể không phải {agent} đang gọi: {why}"),
     "TrunkFailed": ("trunk {trunk} failed: {status}", "trung kế {trunk} lỗi: {status}"),
     "OddEvent": ("unforeseen {event}: {why}", "sự kiện lạ {event}: {why}"),
     # what was asked for

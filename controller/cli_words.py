@@ -63,6 +63,8 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "{0}'s phone rings; then {1} is dialled (tongdai story {2})",
         "điện thoại của {0} đang đổ chuông, sau đó sẽ gọi {1} (tongdai story {2})",
     ),
+    "yes": ("yes", "có"),
+    "no": ("no", "không"),
     "allowed": ("{0} may be called", "có thể gọi {0}"),
     "refused": ("{0} may not be called: {1}", "không thể gọi {0}: {1}"),
     "carrier": ("operator {0}, known by {1}", "nhà mạng {0}, biết qua {1}"),

@@ -27,7 +27,7 @@ from controller.agi.server import LOOPBACK
 from controller.agi.server import Server as AgiServer
 from controller.ari.client import TooOldError
 from controller.ari.link import LinkState
-from controller.core import trunks
+from controller.core import hours, trunks
 from controller.core.commands import RingBell
 from controller.core.events import Event, LinkLost, PhoneChannel, SetupChanged
 from controller.core.setup import Setup
@@ -54,6 +54,7 @@ from controller.web.latest import Latest
 
 AUDIT_S = 30.0
 AUDIT_MARGIN_MS = 2_000
+TRUNKS_S = 5.0
 SETUP_POLL_S = 2.0
 FORGET_S = 3600.0
 HAND_OVER_S = 0.5
@@ -175,6 +176,7 @@ class House:
             lambda: self.telephone.run_link(self.hear, self.on_link),
             self.audit_calls,
             self.ask_when_phones_end,
+            self.watch_trunks,
             self.watch_setup,
             self.numbers.run,
             self.bell.run,
@@ -282,6 +284,7 @@ class House:
                 continue
             try:
                 await self._watch_phones(self.engine.world.setup)
+                self.telephone.know_trunks(tuple(self.engine.world.setup.trunk_of_endpoint))
                 snapshot = await self.telephone.snapshot()
             except TelephoneError as error:
                 self._log.warning("no snapshot yet", why=str(error))
@@ -327,6 +330,21 @@ class House:
         while True:
             await asyncio.sleep(AUDIT_S)
             await self._look()
+
+    async def watch_trunks(self) -> None:
+        """Every few seconds look whether carriers answer, and tell the engine of those that changed."""
+        while True:
+            await asyncio.sleep(TRUNKS_S)
+            world = self.engine.world
+            self.telephone.know_trunks(tuple(world.setup.trunk_of_endpoint))
+            try:
+                states = await self.telephone.trunk_states()
+            except TelephoneError:
+                continue  # the audit tells of what goes on
+            for seen in states:
+                row = world.trunks.get(world.setup.trunk_of_endpoint.get(seen.endpoint, ""))
+                if seen.reachable is not (row is None or row.reachable):
+                    self.engine.tell(seen)
 
     async def forget(self) -> None:
         """Once an hour, take what is too old out of the books."""
@@ -436,6 +454,9 @@ class House:
                 hotlines=world.hotlines,
                 now_ms=self.clock.now_ms(),
                 salt=f"explain/{to}",
+                day=hours.local_day(self.clock.now_ms(), world.setup.defaults.timezone),
+                agent_uses=world.agent_uses,
+                callee_days=world.callee_days,
             )
         )
 

@@ -18,8 +18,10 @@ from prometheus_client.registry import Collector
 
 from controller import __version__, log
 from controller.clock import SystemClock
+from controller.core import quality
 from controller.core.facts import (
     AlertRaised,
+    AttemptEnded,
     CallAnswered,
     CallEnded,
     CallQueued,
@@ -31,7 +33,7 @@ from controller.core.facts import (
     Reconciled,
     TrunkFailed,
 )
-from controller.core.model import Agent, Alert, Call, Phase, TrunkState
+from controller.core.model import Agent, Alert, Call, Phase, TrunkState, TrunkWindow
 from controller.core.setup import Setup
 from controller.ports import Clock, Said
 
@@ -63,6 +65,7 @@ class WorldView(Protocol):
     calls: dict[str, Call]
     agents: dict[str, Agent]
     trunks: dict[str, TrunkState]
+    trunk_windows: dict[str, TrunkWindow]
     alerts: dict[str, Alert]
 
     def waiting(self, queue: str) -> list[Call]: ...
@@ -178,6 +181,7 @@ class FactMeter:
         self._alerts = counter("alerts_raised", "Alerts raised.", "kind")
         self._picks = counter("outbound_decisions", "Decisions in the dial path.", "outcome")
         self._trunks = counter("trunk_failures", "Attempts that failed for the trunk's own reasons.", "trunk")
+        self._attempts = counter("trunk_attempts", "Attempts by how Dial said they ended.", "trunk", "status")
         self._odd = counter("odd_events", "Events nobody foresaw.", "type")
         self._mended = counter("reconcile", "What snapshots of Asterisk made us mend.", "what")
         self._waits = Histogram(
@@ -213,6 +217,8 @@ class FactMeter:
                 self._picks.labels(fact.reason).inc()
             case TrunkFailed():
                 self._trunks.labels(fact.trunk).inc()
+            case AttemptEnded():
+                self._attempts.labels(fact.trunk, fact.status.lower() or "none").inc()
             case OddEvent():
                 self._odd.labels(fact.event).inc()
             case Reconciled():
@@ -401,6 +407,25 @@ def _trunks(world: WorldView, now_ms: int) -> Iterable[Metric]:
         cooling[trunk.name,] = float(state.cooling_until_ms is not None and state.cooling_until_ms > now_ms)
     yield _gauge("tongdai_trunk_calls", "Calls up on a trunk.", live, "trunk")
     yield _gauge("tongdai_trunk_cooling", "Whether a trunk is left out after failures.", cooling, "trunk")
+    yield from _trunk_quality(world, now_ms)
+
+
+def _trunk_quality(world: WorldView, now_ms: int) -> Iterable[Metric]:
+    """The last hour of each trunk that was used in it."""
+    reachable: dict[tuple[str], float] = {}
+    asr: dict[tuple[str], float] = {}
+    delay: dict[tuple[str], float] = {}
+    for trunk in world.setup.trunks:
+        state, window = world.trunks.get(trunk.name), world.trunk_windows.get(trunk.name)
+        reachable[trunk.name,] = float(state is None or state.reachable)
+        found = quality.figures((window,) if window else (), now_ms)
+        if found.answer_percent is not None:
+            asr[trunk.name,] = found.answer_percent / 100
+        if found.delay_ms is not None:
+            delay[trunk.name,] = found.delay_ms / 1000
+    yield _gauge("tongdai_trunk_reachable", "Whether a trunk answers SIP OPTIONS.", reachable, "trunk")
+    yield _gauge("tongdai_trunk_answer_seizure_ratio", "Answered attempts over all, last hour.", asr, "trunk")
+    yield _gauge("tongdai_trunk_post_dial_delay_seconds", "Mean time to a far sign, last hour.", delay, "trunk")
 
 
 def _bell(bell: BellView) -> Iterable[Metric]:

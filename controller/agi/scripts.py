@@ -5,10 +5,13 @@ gets back are variables named `TD_…`, and `TD_OK` is set last: a dialogue that
 promised nothing.
 
     script     arguments                                answer
-    outbound   number dialled, hotline or adaptive name  TD_TRUNK TD_NUMBER TD_CALLERID TD_TIMEOUT TD_OK; or TD_REFUSAL
-    next       DIALSTATUS, HANGUPCAUSE                   the same
+    outbound   number dialled, hotline or adaptive name  TD_TRUNK TD_NUMBER TD_CALLERID TD_PRIVACY TD_TALK_MAX
+                                                         TD_TIMEOUT TD_OK; or TD_REFUSAL
+    next       DIALSTATUS, HANGUPCAUSE, SIP status,      the same
+               milliseconds to the first sign
     ended      DIALSTATUS, HANGUPCAUSE, ANSWEREDTIME,    none
-               `callee` when the far side hung up
+               `callee` when the far side hung up,
+               SIP status, milliseconds as above
     feature    *40 … *43, seconds                        TD_SOUND TD_OK
     kept       unique id, a row of Asterisk's database   TD_OK
 """
@@ -44,6 +47,9 @@ LOOKUP_S: Final = 0.15
 EXTEND_S: Final = 30
 EXTEND_S_MAX: Final = 3600
 CAUSE_MAX: Final = 127
+SIP_MIN: Final = 100
+SIP_MAX: Final = 699
+DELAY_MAX_MS: Final = 600_000
 BY_CALLEE: Final = "callee"
 """The dialplan's word for a talk that the far side ended."""
 BY_PHONE: Final = "phone"
@@ -142,14 +148,15 @@ class Dialogues:
     async def next(self, talk: Talk) -> None:
         """The trunk failed for its own reasons: ask for the next."""
         status, cause = status_of(talk.header.argument(1)), number_of(talk.header.argument(2), CAUSE_MAX)
-        await self._decide(talk, OutboundNextAsked(_call_of(talk), status, cause))
+        await self._decide(talk, OutboundNextAsked(_call_of(talk), status, cause, *_far_side(talk, 3)))
 
     async def ended(self, talk: Talk) -> None:
         """The call is over: tell how, and let the channel go at once."""
         status, cause = status_of(talk.header.argument(1)), number_of(talk.header.argument(2), CAUSE_MAX)
         answered_s = number_of(talk.header.argument(3), ANSWERED_S_MAX)
         by_callee = talk.header.argument(4) == BY_CALLEE
-        self.door.tell(OutboundEnded(_call_of(talk), status, cause, answered_s, by_callee))
+        far = _far_side(talk, 5)
+        self.door.tell(OutboundEnded(_call_of(talk), status, cause, answered_s, by_callee, *far))
 
     async def feature(self, talk: Talk) -> None:
         """A feature code: do it and name the sound that says so."""
@@ -225,8 +232,18 @@ async def _hand_over(talk: Talk, command: ReplyTrunks) -> None:
     await talk.set("TD_TRUNK", attempt.endpoint)
     await talk.set("TD_NUMBER", attempt.number)
     await talk.set("TD_CALLERID", attempt.caller_id)
+    if attempt.privacy:
+        await talk.set("TD_PRIVACY", "1")
+    if command.talk_max_s:
+        await talk.set("TD_TALK_MAX", str(command.talk_max_s))
     await talk.set("TD_TIMEOUT", str(command.dial_timeout_s))
     await talk.set("TD_OK", "1")
+
+
+def _far_side(talk: Talk, first: int) -> tuple[int, int]:
+    """What the carrier answered, and after how many milliseconds its phone gave the first sign; 0 where unknown."""
+    sip = number_of(talk.header.argument(first), SIP_MAX)
+    return sip if sip >= SIP_MIN else 0, number_of(talk.header.argument(first + 1), DELAY_MAX_MS)
 
 
 def _call_of(talk: Talk) -> str:

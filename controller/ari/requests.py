@@ -138,6 +138,8 @@ def _ring_dialler(c: do.RingDialler, _app: str) -> Plan:
 def _ring_phone(c: do.RingPhone, app: str) -> Plan:
     number = a_match(NUMBER, c.number, "phone number")
     shown = connected_line(clean_number(c.caller_id), "")
+    if c.privacy:
+        shown["CONNECTEDLINE(pres,i)"] = "prohib"
     return _ring(c.call, c.leg, f"PJSIP/{number}@{an_endpoint(c.endpoint)}", shown, c.timeout_s, app)
 
 
@@ -265,6 +267,7 @@ OPERATIONS: Final = {
     "channels.setChannelVar": ("channelId", "variable", "value"),
     "channels.startMoh": ("channelId", "mohClass"),
     "channels.stopMoh": ("channelId",),
+    "endpoints.get": ("tech", "resource"),
     "endpoints.listByTech": ("tech",),
     "playbacks.stop": ("playbackId",),
 }

@@ -8,7 +8,7 @@ still holds the words with which the dialplan sent it to us, so that a call can 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.ari.shape import TECHNOLOGY, Object, a_list, a_text, an_id, an_object, endpoint_of, state_of
@@ -32,8 +32,10 @@ class Lists:
     info: object
 
 
-def read(lists: Lists, app: str, phones: Collection[str], asked_at_ms: int | None = None) -> SnapshotTaken:
-    """Make a snapshot of the replies. `phones` are the endpoints that concern us."""
+def read(
+    lists: Lists, app: str, phones: Collection[str], asked_at_ms: int | None = None, trunks: Collection[str] = ()
+) -> SnapshotTaken:
+    """Make a snapshot of the replies. `phones` and `trunks` are the endpoints that concern us."""
     in_app = {an_id(name) for name in a_list(an_object(lists.application).get("channel_ids"))}
     channels = [_channel(an_object(one), app, in_app) for one in a_list(lists.channels)]
     bridges = [_bridge(an_object(one)) for one in a_list(lists.bridges)]
@@ -44,6 +46,7 @@ def read(lists: Lists, app: str, phones: Collection[str], asked_at_ms: int | Non
         bridges=tuple(bridge for bridge in bridges if bridge.id),
         endpoints=tuple(seen for seen in endpoints if seen.endpoint in phones),
         asked_at_ms=asked_at_ms,
+        trunks=tuple(replace(seen, channels=()) for seen in endpoints if seen.endpoint in trunks),
     )
 
 

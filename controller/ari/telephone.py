@@ -35,11 +35,11 @@ from controller.ari.notices import Entered, Finished, Left, Notice, Odd, Replace
 from controller.ari.pool import NotListeningError, Reply
 from controller.ari.requests import OPERATIONS, Ask, plan, undo
 from controller.ari.snapshot import Lists, read
-from controller.ari.subscriptions import ANY_OK, Subscriptions
+from controller.ari.subscriptions import ANY_OK, Subscriptions, is_endpoint
 from controller.ari.waiters import Waiters, heard_within
 from controller.ari.wire import INBOUND, WANTED, Ears
 from controller.core.commands import Command
-from controller.core.events import SnapshotTaken
+from controller.core.events import SnapshotTaken, TrunkSeen
 from controller.errors import LeadLostError, TelephoneError
 from controller.ports import EventSink
 from controller.settings import Ari
@@ -51,6 +51,8 @@ GRACE_S: Final = 0.1
 QUIET_MAX_S: Final = 1.5
 """Silence after which a guarded telephone asks for a pong before it commands: half of what another controller waits
 before it takes our place (docs/standby.md)."""
+TRUNKS_AT_ONCE: Final = 4
+"""Trunks asked about at the same time: the connections for commands are few, and calls come first."""
 RELOAD_LIMIT_S: Final = 10.0
 
 KEPT: Final = "TD_KEPT"
@@ -93,6 +95,7 @@ class AriTelephone:
         self._subscriptions = Subscriptions(settings.app, self._send)
         self._client: AriClient | None = None
         self._phones: tuple[str, ...] = ()
+        self._trunks: frozenset[str] = frozenset()
         self._on_link: OnLink = lambda _: None
         self._heard_at_s = 0.0
         self._pinged_at_s = 0.0
@@ -142,7 +145,7 @@ class AriTelephone:
             self._read("endpoints.listByTech", {"tech": "PJSIP"}, none=404),  # an Asterisk without a single endpoint
             self._read("asterisk.getInfo", {"only": ["system", "status"]}),
         )
-        snapshot = read(Lists(*replies), self._app, self._ears.phones)
+        snapshot = read(Lists(*replies), self._app, self._ears.phones, trunks=self._trunks)
         callers = {channel.id for channel in snapshot.channels if channel.role == INBOUND}
         self._ears.adopt(callers, known_before)
         for seen in snapshot.endpoints:
@@ -159,6 +162,26 @@ class AriTelephone:
         await self._subscriptions.watch(self._phones)
         if self.unknown_phones and self.unknown_phones != before:
             _log.warning("phones that Asterisk does not know", endpoints=self.unknown_phones)
+
+    def know_trunks(self, endpoints: Sequence[str]) -> None:
+        """The endpoints of trunks: snapshots and `trunk_states` tell of them. Nothing is subscribed: a trunk's every
+        channel would be told, and twice for callers.
+        """
+        self._trunks = frozenset(endpoints)
+
+    async def trunk_states(self) -> tuple[TrunkSeen, ...]:
+        """Which trunks answer Asterisk's OPTIONS now, one small request each; TelephoneError when it does not say."""
+        if not self._link.is_open:
+            return ()
+        asked = [name for name in sorted(self._trunks) if is_endpoint(name)]
+        found: list[TrunkSeen] = []
+        for start in range(0, len(asked), TRUNKS_AT_ONCE):
+            names = asked[start : start + TRUNKS_AT_ONCE]
+            wanted = [self._read("endpoints.get", {"tech": "PJSIP", "resource": name}, none=404) for name in names]
+            for name, told in zip(names, await asyncio.gather(*wanted), strict=True):
+                if isinstance(told, dict):
+                    found.append(TrunkSeen(name, told.get("state") != "offline"))
+        return tuple(found)
 
     async def reload(self, module: str) -> None:
         """Let Asterisk read a module's configuration anew; TelephoneError when it does not."""

@@ -13,6 +13,8 @@ from controller.core.model import Alert, Call
 from controller.core.turn import Turn
 
 KINDS = ("answer_time", "talk_time")
+STANDING = ("fraud",)
+"""Kinds that are not about one call: the call that set them off may be over long before they are."""
 
 
 def due(turn: Turn, call: Call) -> Call:
@@ -33,6 +35,16 @@ def _raise(turn: Turn, call: Call, kind: str, limit_s: int) -> None:
     turn.put(alert)
     turn.say(facts.AlertRaised(alert.id, kind, call.id, call.hotline, call.queue, call.agent, limit_s))
     turn.do(commands.RingBell(call.id, turn.cause, alert, "raised"))
+
+
+def raise_standing(turn: Turn, call: str, kind: str, agent: str, limit: int) -> Alert:
+    """Raise a warning about an agent, set off by a call that may be over by now; `limit` is what was counted."""
+    alert = Alert(f"{call}.{kind}", kind, call, "", "", agent, limit, turn.now_ms)
+    if alert.id not in turn.world.alerts:
+        turn.put(alert)
+        turn.say(facts.AlertRaised(alert.id, kind, call, "", "", agent, limit))
+        turn.do(commands.RingBell(call, turn.cause, alert, "raised"))
+    return alert
 
 
 def clear(turn: Turn, call: str, kind: str) -> None:

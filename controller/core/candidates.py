@@ -7,15 +7,18 @@ looks further than the attempts that are needed.
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from controller.core import meter
-from controller.core.model import HotlineState, TrunkState
+from controller.core import meter, quota
+from controller.core.model import AgentUse, CalleeDay, HotlineState, TrunkState, Use
 from controller.core.setup import Adaptive, Hotline, Setup, Trunk
 
-LOOKED_AT_MAX = 60
+LOOKED_AT_MAX = 24
 """Hotlines and trunks written down; a setup with thousands must not make a story nobody can read."""
+
+_UNUSED = Use()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Question:
     """What is asked. `agent` is empty for calls the controller makes itself (a forward); `via` empty: agent's default.
 
     `ported` and `ported_source` are what look-ups outside the core found. `salt` decides what is left to chance: the
-    same salt, the same choice.
+    same salt, the same choice. `agent_uses` and `callee_days` are what was used so far, `day` is the local date.
     """
 
     setup: Setup
@@ -36,6 +39,9 @@ class Question:
     hotlines: Mapping[str, HotlineState]
     now_ms: int
     salt: str
+    day: str = ""
+    agent_uses: Mapping[str, AgentUse] = field(default_factory=dict)
+    callee_days: Mapping[str, CalleeDay] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +55,21 @@ class Candidate:
 
 @dataclass(slots=True)
 class Notes:
-    """What has been found out so far: the steps in words, why hotlines were dropped, what each trunk's meter said."""
+    """What has been found out so far: the steps in words, why hotlines were dropped, what each trunk's meter said.
+
+    `callee`, `compared` and `kind` are the number to be called, as shown, as compared, and what sort it is. `behind`
+    counts hotlines of the network that nobody has looked at yet.
+    """
 
     steps: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
     trouble: dict[str, str] = field(default_factory=dict)
     looked_at: int = 0
+    callee: str = ""
+    compared: str = ""
+    kind: str = ""
+    behind: int = 0
 
     def say(self, step: str) -> None:
         """Write a step down."""
@@ -78,19 +92,49 @@ class Notes:
 
 def forbidden(question: Question, hotline: Hotline) -> tuple[str, str]:
     """Reason and words why this hotline may not carry a call of this agent, whoever chose it; empty when it may."""
+    return barred(question.setup, question.agent, hotline)
+
+
+def barred(setup: Setup, agent: str, hotline: Hotline) -> tuple[str, str]:
+    """The same for any agent (empty: nobody's call)."""
     if hotline.kind == "virtual":
         return "virtual", "it is virtual, and a virtual number never calls out"
     if not hotline.outbound:
         return "not_permitted", "it may not call out"
     allowed = hotline.outbound_groups
-    if question.agent and allowed is not None:
-        groups = question.setup.agent[question.agent].groups
-        if not any(group in allowed for group in groups):
-            return (
-                "not_permitted",
-                f"{question.agent} is in none of its outbound groups ({', '.join(allowed) or 'none'})",
-            )
+    if agent and allowed is not None:
+        row = setup.agent.get(agent)
+        if row is None or not any(group in allowed for group in row.groups):
+            return "not_permitted", f"{agent} is in none of its outbound groups ({', '.join(allowed) or 'none'})"
     return "", ""
+
+
+def spent(question: Question, hotline: Hotline, notes: Notes) -> str:
+    """Why this hotline's limits permit no further call to this callee now, in words; empty when they do."""
+    state = question.hotlines.get(hotline.number)
+    words = quota.room(state.use if state else _UNUSED, hotline.limits, question.now_ms, question.day)
+    most = hotline.limits.calls_per_callee
+    if words or not most:
+        return words and f"it {words}"
+    row = question.callee_days.get(callee_id(hotline.number, notes.callee))
+    if row is not None and row.day == question.day and row.calls >= most:
+        return f"it has called this number its {most} times of {question.day}"
+    return ""
+
+
+def callee_id(hotline: str, callee: str) -> str:
+    """Under which name the calls of one hotline to one number are counted."""
+    return f"{hotline}>{callee}"
+
+
+def excluded(trunk: Trunk, notes: Notes) -> str:
+    """Why this trunk is not for such a number, in words; empty when it is."""
+    if notes.kind in trunk.excluded_kinds:
+        return f"takes no {notes.kind} numbers"
+    if trunk.excluded_prefixes and notes.compared.startswith(trunk.excluded_prefixes):
+        prefix = next(prefix for prefix in trunk.excluded_prefixes if notes.compared.startswith(prefix))
+        return f"takes no numbers that begin with {prefix}"
+    return ""
 
 
 def trunk_trouble(question: Question, name: str, notes: Notes) -> str:
@@ -98,7 +142,9 @@ def trunk_trouble(question: Question, name: str, notes: Notes) -> str:
     if name not in notes.trouble:
         trunk = question.setup.trunk.get(name)
         state = question.trunks.get(name) or TrunkState(name)
-        why = meter.unusable(state, trunk, question.now_ms) if trunk else "does not exist"
+        why = "does not exist"
+        if trunk is not None:
+            why = excluded(trunk, notes) or meter.unusable(state, trunk, question.now_ms, question.day)
         notes.trouble[name] = why and f"trunk {name} {why}"
     return notes.trouble[name]
 
@@ -106,6 +152,8 @@ def trunk_trouble(question: Question, name: str, notes: Notes) -> str:
 def by_hotline(question: Question, hotline: Hotline, why: str, notes: Notes) -> Iterator[Candidate]:
     """One hotline: its own trunk, then the carrier's other trunks, which carry the same customer's numbers."""
     reason, words = forbidden(question, hotline)
+    if not reason and (words := spent(question, hotline, notes)):
+        reason = "over_limit"
     if reason:
         notes.drop(hotline, reason, words)
         return
@@ -133,35 +181,50 @@ def spares(question: Question, hotline: Hotline, notes: Notes) -> Iterator[Candi
 
 def by_adaptive(question: Question, adaptive: Adaptive, carrier: str, notes: Notes) -> Iterator[Candidate]:
     """Hotlines on the callee's network, least recently used first; the designated fallback; then a random one."""
-    setup = question.setup
-    on_net, waiting = _on_network(question, carrier, notes)
-    for hotline in on_net:
-        why = f"on the network of {carrier}, " + ("least recently used" if hotline is on_net[0] else "next in turn")
-        yield Candidate(hotline, setup.trunk[hotline.trunk], why)
-    for hotline in (*on_net, *waiting)[:1]:
-        yield from spares(question, hotline, notes)
-    fallback = setup.hotline.get(adaptive.fallback)
+    yield from _on_network(question, carrier, notes)
+    fallback = question.setup.hotline.get(adaptive.fallback)
     if fallback:
         yield from by_hotline(question, fallback, "the designated fallback", notes)
     yield from _at_random(question, notes)
 
 
-def _on_network(question: Question, carrier: str, notes: Notes) -> tuple[list[Hotline], list[Hotline]]:
-    """Hotlines on the callee's network in the order of their last use: those free now, and those whose trunk is not."""
+def _on_network(question: Question, carrier: str, notes: Notes) -> Iterator[Candidate]:
+    """Hotlines on the callee's network in the order of their last use, one for each trunk; then the first one's spares.
+
+    Further hotlines on a trunk that is in the list already would not be reached, so they are only counted.
+    """
     setup = question.setup
     same = setup.hotlines_of_network.get(setup.network(carrier), ()) if carrier else ()
     if not same:
         notes.say(f"no hotline is on the network of {carrier}" if carrier else "no network to match")
-    free: list[Hotline] = []
-    waiting: list[Hotline] = []
-    for hotline in sorted(same, key=lambda row: _used_at_ms(question, row)):
+    owner: Hotline | None = None
+    waiting: Hotline | None = None
+    taken: dict[str, None] = {}
+    more = 0
+    for n, hotline in enumerate(_by_last_use(question, same), start=1):
+        if hotline.trunk in taken:
+            more += 1
+            continue
         reason = _drop_reason(question, hotline, notes)
-        if not reason:
-            free.append(hotline)
-            notes.look(f"hotline {hotline.number} kept: trunk {hotline.trunk} is free, {_last_use(question, hotline)}")
-        elif reason == "no_trunk":
-            waiting.append(hotline)
-    return free, waiting
+        if reason == "no_trunk":
+            waiting = waiting or hotline
+        if reason:
+            continue
+        notes.look(f"hotline {hotline.number} kept: trunk {hotline.trunk} is free, {_last_use(question, hotline)}")
+        why = "next in turn" if owner else "least recently used"
+        owner, notes.behind, taken[hotline.trunk] = owner or hotline, more + len(same) - n, None
+        yield Candidate(hotline, setup.trunk[hotline.trunk], f"on the network of {carrier}, {why}")
+    notes.behind = more
+    for first in filter(None, (owner or waiting,)):
+        yield from spares(question, first, notes)
+
+
+def _by_last_use(question: Question, hotlines: tuple[Hotline, ...]) -> Iterator[Hotline]:
+    """Hotlines by their last use, equals as they come; a heap, because few of many are looked at."""
+    order = [(_used_at_ms(question, row), n) for n, row in enumerate(hotlines)]
+    heapq.heapify(order)
+    while order:
+        yield hotlines[heapq.heappop(order)[1]]
 
 
 def _at_random(question: Question, notes: Notes) -> Iterator[Candidate]:
@@ -182,6 +245,8 @@ def _drop_reason(question: Question, hotline: Hotline, notes: Notes) -> str:
     elif not reason and not hotline.number.startswith("+"):
         # Other operators and networks abroad refuse 1800, 1900 and short codes as caller ids.
         reason, words = "not_permitted", "a service number is shown to callees only where someone asks for it"
+    elif not reason and (words := spent(question, hotline, notes)):
+        reason = "over_limit"
     elif not reason and (trouble := trunk_trouble(question, hotline.trunk, notes)):
         reason, words = "no_trunk", trouble
     if reason:

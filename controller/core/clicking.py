@@ -10,7 +10,7 @@ looked at beforehand too, so that nobody picks up a phone to hear a refusal that
 from __future__ import annotations
 
 from controller.core import agent as agents
-from controller.core import commands, ending, facts, leaving, outbound, queueing, trunks
+from controller.core import commands, ending, facts, fraud, leaving, outbound, queueing, trunks
 from controller.core.answer import OK, Answer
 from controller.core.events import CalleeAnswered, ClickToCallAsked, CommandFailed, OutboundAsked, PhoneChannel
 from controller.core.model import Agent, AgentPhase, Call, Phase
@@ -36,6 +36,7 @@ def asked(turn: Turn, event: ClickToCallAsked) -> Answer:
     question = OutboundAsked(event.call, endpoint, event.dialled, event.via, event.ported, event.ported_source)
     decision = trunks.decide(outbound.question(turn, question, agent.name))
     if not decision.allowed:
+        fraud.watch(turn, agent.name, event.call, event.dialled, decision.reason)
         outbound.record_refusal(turn, question, agent.name, decision)
         return Answer("refused", f"{decision.to or event.dialled} may not be called: {decision.reason}")
     _ring(turn, outbound.call_of(turn, question, agent.name, decision), event)
@@ -70,6 +71,7 @@ def picked_up(turn: Turn, call: Call, event: OutboundAsked) -> None:
         outbound.refuse(turn, event.call, "not_permitted")
         return
     decision = trunks.decide(outbound.question(turn, event, call.agent))
+    fraud.watch(turn, call.agent, call.id, event.dialled, decision.reason)
     if not decision.allowed:
         turn.say(facts.OutboundBlocked(call.id, call.agent, call.callee, decision.reason, decision.steps))
         _refused(turn, call, decision.reason)

@@ -86,7 +86,10 @@ class RingDialler:
 
 @dataclass(frozen=True, slots=True)
 class RingPhone:
-    """Create leg `leg` to a phone number by a trunk's endpoint, showing `caller_id`, and dial it."""
+    """Create leg `leg` to a phone number by a trunk's endpoint, showing `caller_id`, and dial it.
+
+    With `privacy` the carrier is told the caller id and asked to keep it from the callee.
+    """
 
     call: str
     cause: str
@@ -95,6 +98,7 @@ class RingPhone:
     number: str
     caller_id: str
     timeout_s: int
+    privacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +173,8 @@ class CloseBridge:
 class ReplyTrunks:
     """Answer the dial path: the one attempt to make now, or None and the `refusal` to announce.
 
-    `refusal` is a word: not_permitted, blocked, virtual, no_trunk, no_hotline, not_understood, not_agent,
-    in_call.
+    `refusal` is a word: not_permitted, blocked, virtual, no_trunk, no_hotline, not_understood, not_agent, in_call,
+    number_kind, country, outside_hours, over_limit. `talk_max_s` is the longest the talk may last, 0 for ever.
     """
 
     call: str
@@ -178,6 +182,7 @@ class ReplyTrunks:
     attempt: Attempt | None
     refusal: str
     dial_timeout_s: int
+    talk_max_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from controller.core import facts
+from controller.core.alerts import STANDING
 from controller.core.commands import (
     CloseBridge,
     Command,
@@ -98,6 +99,8 @@ def _may_name(world: World, step: Step, command: Command) -> bool:
         return True
     if isinstance(command, ReplyTrunks):
         return command.attempt is None
+    if isinstance(command, RingBell) and command.alert.kind in STANDING:
+        return True
     return any(isinstance(fact, facts.CallEnded) and fact.call == command.call for fact in step.facts)
 
 

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.core.model import Agent, Call, Entity, TrunkState
+from controller.core.model import Agent, AgentUse, Call, CalleeDay, Entity, HotlineState, TrunkState
+
+FIELDS: dict[type, tuple[str, ...]] = {
+    Call: (
+        "prompt_until_ms",
+        "key_until_ms",
+        "max_wait_at_ms",
+        "retry_at_ms",
+        "answer_alert_at_ms",
+        "talk_alert_at_ms",
+        "ending_until_ms",
+        "talk_ends_at_ms",
+    ),
+    Agent: ("wrap_up_until_ms", "releasing_until_ms", "unreachable_until_ms"),
+    TrunkState: ("cooling_until_ms", "runs_out_ms"),
+    HotlineState: ("runs_out_ms",),
+    AgentUse: ("calm_at_ms",),
+    CalleeDay: ("until_ms",),
+}
+"""Which fields of which rows are instants at which something must happen."""
 
 
 def deadlines(entity: Entity) -> Iterator[int]:
     """Every deadline an entity carries, in no order."""
-    match entity:
-        case Call():
-            for at_ms in (
-                entity.prompt_until_ms,
-                entity.key_until_ms,
-                entity.max_wait_at_ms,
-                entity.retry_at_ms,
-                entity.answer_alert_at_ms,
-                entity.talk_alert_at_ms,
-                entity.ending_until_ms,
-            ):
-                if at_ms is not None:
-                    yield at_ms
-            for offer in entity.offers:
-                yield offer.until_ms
-        case Agent():
-            for at_ms in (entity.wrap_up_until_ms, entity.releasing_until_ms, entity.unreachable_until_ms):
-                if at_ms is not None:
-                    yield at_ms
-        case TrunkState():
-            if entity.cooling_until_ms is not None:
-                yield entity.cooling_until_ms
-        case _:
-            return
+    for field in FIELDS.get(type(entity), ()):
+        at_ms = getattr(entity, field)
+        if at_ms is not None:
+            yield at_ms
+    if isinstance(entity, Call):
+        for offer in entity.offers:
+            yield offer.until_ms
 
 
 def next_deadline(entity: Entity) -> int | None:

@@ -25,6 +25,7 @@ CALM: dict[str, Any] = {
     "retry_at_ms": None,
     "talk_alert_at_ms": None,
     "held_by": (),
+    "talk_ends_at_ms": None,
     "then": None,
 }
 """Fields of a call that belong to the phase it leaves."""
@@ -121,7 +122,7 @@ def result_of(call: Call) -> str:
 def finish(turn: Turn, call: Call) -> None:
     """Write the record of a call and forget it."""
     alerts.clear_all(turn, call.id)
-    leaving.release(turn, call)
+    leaving.over(turn, call)
     result = result_of(call)
     if result == "missed" and call.queue:
         figures.count(turn, call.queue, missed=1)

@@ -203,17 +203,22 @@ class OutboundAsked:
 
 @dataclass(frozen=True, slots=True)
 class OutboundNextAsked:
-    """The trunk of the present attempt failed for its own reasons (`status` of Dial, Q.850 `cause`): the next one."""
+    """The trunk of the present attempt failed for its own reasons (`status` of Dial, Q.850 `cause`): the next one.
+
+    `sip` is the carrier's final answer, `delay_ms` the time to the first sign of the far phone; 0 when not known.
+    """
 
     call: str
     status: str
     cause: int = 0
+    sip: int = 0
+    delay_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundEnded:
     """The dial path reports the outcome. `answered_s` is the talk in whole seconds, `by_callee` whether the callee
-    ended it: then the agent's channel still lives.
+    ended it: then the agent's channel still lives. `sip` and `delay_ms` as in `OutboundNextAsked`.
     """
 
     call: str
@@ -221,6 +226,8 @@ class OutboundEnded:
     cause: int = 0
     answered_s: int = 0
     by_callee: bool = False
+    sip: int = 0
+    delay_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +249,14 @@ class DialplanCalled:
     ended_at_ms: int
     status: str = ""
     talked_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkSeen:
+    """Asterisk says whether a trunk's endpoint answers its OPTIONS. `endpoint` is a PJSIP endpoint."""
+
+    endpoint: str
+    reachable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +319,8 @@ class SnapshotTaken:
     """What Asterisk has now. `boot` names this life of Asterisk: another value means it was restarted.
 
     What is missing is only believed to be gone when we made it before `asked_at_ms` (None: whenever we made it): an
-    audit runs beside the calls, and what was made while it was under way is not in it.
+    audit runs beside the calls, and what was made while it was under way is not in it. `trunks` are the endpoints of
+    trunks.
     """
 
     boot: str
@@ -312,6 +328,7 @@ class SnapshotTaken:
     bridges: tuple[BridgeSeen, ...] = ()
     endpoints: tuple[EndpointSeen, ...] = ()
     asked_at_ms: int | None = None
+    trunks: tuple[EndpointSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +366,7 @@ Event = (
     | OutboundNextAsked
     | OutboundEnded
     | DialplanCalled
+    | TrunkSeen
     | SetupChanged
     | CommandFailed
     | LinkLost

@@ -220,6 +220,39 @@ class TrunkFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """What an attempt by a trunk returned: `status` of Dial, Q.850 `cause`, the carrier's SIP answer and the time to
+    the first sign of the far phone (0: not known), and how long it took until it was answered or over.
+    """
+
+    call: str
+    trunk: str
+    hotline: str
+    status: str
+    cause: int
+    sip: int
+    delay_ms: int
+    took_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkChanged:
+    """A trunk can be used again, or no longer: `state` is `up`, `cooling` (after failures) or `unreachable`."""
+
+    trunk: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class FraudSuspected:
+    """What an agent's phone asks for looks like somebody else; `why` is for a person."""
+
+    call: str
+    agent: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetupApplied:
     """A version of the setup came into force."""
 
@@ -265,6 +298,9 @@ Fact = (
     | OutboundPicked
     | OutboundBlocked
     | TrunkFailed
+    | AttemptEnded
+    | TrunkChanged
+    | FraudSuspected
     | SetupApplied
     | Reconciled
     | OddEvent

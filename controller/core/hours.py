@@ -39,6 +39,12 @@ def local_day(now_ms: int, timezone: str) -> str:
     return _local(now_ms, timezone).date().isoformat()
 
 
+def minute_of_day(now_ms: int, timezone: str) -> int:
+    """Minutes since local midnight by the wall clock."""
+    now = _local(now_ms, timezone)
+    return now.hour * 60 + now.minute
+
+
 def day_bounds_ms(now_ms: int, timezone: str) -> tuple[int, int]:
     """First instant of the local day and of the next one; a day is 23 to 25 hours long where clocks change."""
     today = _local(now_ms, timezone).date()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.core import conduct
+from controller.core.alerts import STANDING
 from controller.core.due import deadlines
 from controller.core.matching import PASSED_MAX, TIERS
 from controller.core.model import Agent, AgentPhase, Call, Entity, Phase, key_of
@@ -29,7 +30,7 @@ def check(world: World, now_ms: int, step: Step | None = None) -> list[str]:
     found = [breach for call in world.calls.values() for breach in _call(world, call, now_ms)]
     found += [breach for agent in world.agents.values() for breach in _agent(world, agent)]
     found += [breach for entity in world.entities() for breach in _deadlines(entity, now_ms)]
-    found += [*_hands(world), *_alerts(world), *_trunks(world), *_served(world), *_orders(world)]
+    found += [*_hands(world), *_alerts(world), *_trunks(world), *_uses(world), *_served(world), *_orders(world)]
     if step is not None and not step.broken:
         found += conduct.check(world, step)
     return found
@@ -112,7 +113,7 @@ def _hands(world: World) -> Iterator[str]:
 
 def _alerts(world: World) -> Iterator[str]:
     for alert in world.alerts.values():
-        if alert.call not in world.calls:
+        if alert.kind not in STANDING and alert.call not in world.calls:
             yield f"S7 alert {alert.id}: outlives its call"
         if alert.id != f"{alert.call}.{alert.kind}" or alert.cleared_at_ms is not None:
             yield f"S7 alert {alert.id}: is {alert}"
@@ -128,6 +129,16 @@ def _trunks(world: World) -> Iterator[str]:
         on_it = call.phase in _ON_A_TRUNK or (call.phase is Phase.TALKING and not call.agent and bool(call.attempts))
         if on_it and (call.trunk not in world.trunks or call.id not in world.trunks[call.trunk].live):
             yield f"S8 call {call.id} ({call.phase}): the trunk {call.trunk!r} does not count it"
+
+
+def _uses(world: World) -> Iterator[str]:
+    """S8: what counts as up on a hotline or for an agent is up, and an agent has one call."""
+    for hotline in world.hotlines.values():
+        if any(call not in world.calls for call in hotline.use.live):
+            yield f"S8 hotline {hotline.number}: counts {hotline.use.live}"
+    for row in world.agent_uses.values():
+        if any(call not in world.calls or world.calls[call].agent != row.agent for call in row.use.live):
+            yield f"S8 agent {row.agent}: counts {row.use.live}"
 
 
 # -- time and order ----------------------------------------------------------------------------------------------------

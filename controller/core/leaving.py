@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from controller.core import facts, trunks
-from controller.core.model import Attempt, Call, HotlineState, TrunkState
+from controller.core import facts, figures, meter, quality, spending, trunks
+from controller.core.model import Attempt, Call, TrunkState, TrunkWindow
 from controller.core.setup import Trunk
 from controller.core.turn import Turn
+
+TRUNK_STATUS = ("CHANUNAVAIL", "CONGESTION")
+"""How Dial ends when the trunk failed for its own reasons."""
 
 
 def admit_next(turn: Turn, call: Call) -> Attempt | None:
@@ -19,11 +22,12 @@ def admit_next(turn: Turn, call: Call) -> Attempt | None:
     for n in range(call.attempt, len(call.attempts)):
         attempt = call.attempts[n]
         trunk = turn.setup.trunk.get(attempt.trunk)
-        admitted = _admit(turn, call, attempt, trunk) if trunk is not None else None
+        free = trunk is not None and spending.may(turn, call, attempt)
+        admitted = _admit(turn, call, attempt, trunk) if free and trunk is not None else None
         if admitted is not None:
             turn.put(admitted)
-            turn.put(HotlineState(attempt.hotline, turn.now_ms))
-            terms = _terms(turn, call, attempt.hotline)
+            spending.begin(turn, call, attempt)
+            terms = _terms(turn, call, attempt.hotline) | {"attempt_at_ms": turn.now_ms}
             turn.change_call(call.id, attempt=n + 1, trunk=attempt.trunk, caller_id=attempt.caller_id, **terms)
             return attempt
     turn.change_call(call.id, attempt=len(call.attempts))
@@ -35,7 +39,9 @@ def _admit(turn: Turn, call: Call, attempt: Attempt, trunk: Trunk) -> TrunkState
     if attempt.number in turn.setup.defaults.emergency:
         rest = trunks.release(state, call.id)
         return replace(rest, live=(*rest.live, call.id))
-    return trunks.admit(state, trunk, call.id, turn.now_ms)
+    day = figures.today(turn.world, turn.now_ms)
+    admitted = trunks.admit(state, trunk, call.id, turn.now_ms, day)
+    return admitted and spending.begin_trunk(turn, admitted, call.id)
 
 
 def _terms(turn: Turn, call: Call, number: str) -> dict[str, Any]:
@@ -55,22 +61,79 @@ def release(turn: Turn, call: Call) -> None:
     """The call no longer uses its trunk."""
     state = turn.world.trunks.get(call.trunk) if call.trunk else None
     if state is not None and call.id in state.live:
-        turn.put(trunks.release(state, call.id))
+        turn.put(trunks.release(spending.over_trunk(turn, state, call), call.id))
+
+
+def over(turn: Turn, call: Call) -> None:
+    """The call is over: it holds nothing and counts nowhere as up any more."""
+    if call.attempts:
+        tried(turn, call, "ANSWER" if call.answered_at_ms is not None else "CANCEL")
+        call = turn.world.calls.get(call.id, call)
+    release(turn, call)
+    spending.over(turn, call)
 
 
 def succeeded(turn: Turn, call: Call) -> None:
-    """The trunk carried the call: its failures are forgotten."""
+    """The trunk carried the call: its failures are forgotten, and the talk begins."""
     state = turn.world.trunks.get(call.trunk)
     if state is not None and (state.failures or state.cooling_until_ms is not None):
+        if state.cooling_until_ms is not None:
+            turn.say(facts.TrunkChanged(state.name, "up"))
         turn.put(trunks.succeeded(state))
+    spending.answered(turn, call)
 
 
-def failed(turn: Turn, call: Call, status: str, cause: int) -> None:
+def failed(turn: Turn, call: Call, status: str, cause: int, sip: int = 0, delay_ms: int = 0) -> None:
     """The trunk failed for its own reasons: free its channel and count the failure towards its cool-down."""
+    tried(turn, call, status, cause, sip, delay_ms)
     release(turn, call)
     state = turn.world.trunks.get(call.trunk)
     if state is None:
         return
-    worse = trunks.failed(state, turn.now_ms)
+    often = quality.is_failing(_window(turn, state.name), turn.now_ms)
+    worse = meter.failed(state, turn.now_ms, often=often)
     turn.put(worse)
     turn.say(facts.TrunkFailed(call.id, call.trunk, status, cause, worse.cooling_until_ms))
+    if worse.cooling_until_ms is not None and state.cooling_until_ms is None:
+        turn.say(facts.TrunkChanged(state.name, "cooling"))
+
+
+def tried(turn: Turn, call: Call, status: str, cause: int = 0, sip: int = 0, delay_ms: int = 0) -> None:
+    """Say once what the present attempt returned, and count it in the figures of its trunk."""
+    if call.attempt_at_ms is None or not call.trunk:
+        return
+    attempt = call.attempts[call.attempt - 1] if 0 < call.attempt <= len(call.attempts) else None
+    hotline = attempt.hotline if attempt is not None and attempt.trunk == call.trunk else ""
+    until_ms = call.answered_at_ms if call.answered_at_ms is not None else turn.now_ms
+    took_ms = max(0, until_ms - call.attempt_at_ms)
+    turn.say(facts.AttemptEnded(call.id, call.trunk, hotline, status, cause, sip, delay_ms, took_ms))
+    window = quality.note(
+        _window(turn, call.trunk),
+        turn.now_ms,
+        f"sip {sip}" if sip else status.lower() or "none",
+        answered=status == "ANSWER",
+        failed=status in TRUNK_STATUS,
+        delay_ms=delay_ms,
+    )
+    turn.put(window)
+    turn.change_call(call.id, attempt_at_ms=None)
+
+
+def _window(turn: Turn, trunk: str) -> TrunkWindow:
+    return turn.world.trunk_windows.get(trunk) or TrunkWindow(trunk)
+
+
+def seen(turn: Turn, endpoint: str, reachable: bool) -> None:
+    """Asterisk has asked a carrier whether it is there."""
+    name = turn.setup.trunk_of_endpoint.get(endpoint)
+    state = turn.world.trunks.get(name or "") or TrunkState(name or "")
+    if not name or state.reachable is reachable:
+        return
+    turn.put(meter.seen(state, reachable=reachable))
+    turn.say(facts.TrunkChanged(name, "up" if reachable else "unreachable"))
+
+
+def cooled(turn: Turn, state: TrunkState) -> None:
+    """A cool-down is over: the next call is the probe."""
+    turn.put(replace(state, cooling_until_ms=None))
+    turn.say(facts.TrunkChanged(state.name, "up"))

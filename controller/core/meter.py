@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from controller.core import quota
 from controller.core.model import TrunkState
 from controller.core.setup import Trunk
 
@@ -19,25 +20,31 @@ COOL_DOWN_MIN_MS = 30_000
 COOL_DOWN_MAX_MS = 300_000
 
 
-def unusable(state: TrunkState, trunk: Trunk, now_ms: int) -> str:
-    """Why no call may start on the trunk now, in words for a person; empty when one may."""
+def unusable(state: TrunkState, trunk: Trunk, now_ms: int, day: str = "") -> str:
+    """Why no call may start on the trunk now, in words for a person; empty when one may. `day` is the local date."""
     if not trunk.enabled:
         return "is switched off"
+    if not state.reachable:
+        return "does not answer when Asterisk asks whether it is there (SIP OPTIONS)"
     left_ms = _cooling_left_ms(state, now_ms)
     if left_ms:
-        return f"failed {state.failures} times in a row, is left out for {-(-left_ms // 1000)} s more"
+        how = f"{state.failures} times in a row" if state.failures >= FAILURES_MAX else "too often"
+        return f"failed {how}, is left out for {-(-left_ms // 1000)} s more"
     if trunk.max_channels and len(state.live) >= trunk.max_channels:
         return f"has all its {trunk.max_channels} channels in use"
     if trunk.max_cps and len(_recent(state, now_ms)) >= trunk.max_cps:
         return f"has started its {trunk.max_cps} calls of this second"
+    minutes = trunk.minutes_per_day
+    if minutes and quota.talked_ms(state.use, now_ms, day) >= minutes * quota.MINUTE_MS:
+        return f"has carried its {minutes} minutes of {day}"
     return ""
 
 
-def admit(state: TrunkState, trunk: Trunk, call: str, now_ms: int) -> TrunkState | None:
+def admit(state: TrunkState, trunk: Trunk, call: str, now_ms: int, day: str = "") -> TrunkState | None:
     """Start a call on the trunk; None when it may not. A call already on it keeps its channel and counts one start."""
     others = tuple(name for name in state.live if name != call)
     state = replace(state, live=others)
-    if unusable(state, trunk, now_ms):
+    if unusable(state, trunk, now_ms, day):
         return None
     return replace(state, live=(*others, call), starts_ms=(*_recent(state, now_ms), now_ms))
 
@@ -47,21 +54,31 @@ def release(state: TrunkState, call: str) -> TrunkState:
     return replace(state, live=tuple(name for name in state.live if name != call))
 
 
-def failed(state: TrunkState, now_ms: int) -> TrunkState:
-    """The trunk failed for its own reasons: from the third time in a row it is left out, each time twice as long."""
+def failed(state: TrunkState, now_ms: int, *, often: bool = False) -> TrunkState:
+    """The trunk failed for its own reasons: from the third time in a row it is left out, each time twice as long.
+
+    One that fails `often` is left out too, although calls in between went through.
+    """
     if _cooling_left_ms(state, now_ms):
         # Calls that were under way when it was set aside say nothing new; else a burst would cost five minutes.
         return state
     failures = state.failures + 1
-    if failures < FAILURES_MAX:
+    if failures < FAILURES_MAX and not often:
         return replace(state, failures=failures, cooling_until_ms=None)
-    pause_ms = min(COOL_DOWN_MIN_MS << min(failures - FAILURES_MAX, 10), COOL_DOWN_MAX_MS)
+    pause_ms = min(COOL_DOWN_MIN_MS << min(max(0, failures - FAILURES_MAX), 10), COOL_DOWN_MAX_MS)
     return replace(state, failures=failures, cooling_until_ms=now_ms + pause_ms)
 
 
 def succeeded(state: TrunkState) -> TrunkState:
     """The trunk carried a call: its failures are forgotten."""
     return replace(state, failures=0, cooling_until_ms=None)
+
+
+def seen(state: TrunkState, *, reachable: bool) -> TrunkState:
+    """Asterisk has asked the carrier: one that answers again is used again at once, whatever it did before."""
+    if reachable and not state.reachable:
+        return replace(state, reachable=True, failures=0, cooling_until_ms=None)
+    return replace(state, reachable=reachable)
 
 
 def _recent(state: TrunkState, now_ms: int) -> tuple[int, ...]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from controller.core import alerts, commands, ending, facts
-from controller.core.model import Agent, AgentPhase, Call, Entity, TrunkState, key_of
+from controller.core import alerts, commands, ending, facts, spending
+from controller.core.model import Agent, AgentPhase, AgentUse, Call, Entity, HotlineState, TrunkState, key_of
 from controller.core.turn import Turn
 
 FAILED_Q850 = 38
@@ -37,7 +37,11 @@ def give_up(turn: Turn, entity: Entity, why: str) -> None:
         case Agent():
             turn.put(_idle(entity) if entity.phase is AgentPhase.RELEASING else _timeless(entity))
         case TrunkState():
-            turn.put(replace(entity, failures=0, cooling_until_ms=None))
+            turn.put(replace(entity, failures=0, cooling_until_ms=None, runs_out_ms=None))
+        case HotlineState():
+            turn.put(replace(entity, runs_out_ms=None))
+        case AgentUse():
+            turn.put(replace(entity, alert="", calm_at_ms=None))
         case _:
             turn.remove(kind, name)
 
@@ -57,6 +61,7 @@ def _drop_call(turn: Turn, call: Call) -> None:
         turn.do(commands.CloseBridge(call.id, turn.cause, ending.bridge_of(call)))
     for trunk in [row for row in turn.world.trunks.values() if call.id in row.live]:
         turn.put(replace(trunk, live=tuple(other for other in trunk.live if other != call.id)))
+    spending.over(turn, call)
     alerts.clear_all(turn, call.id)
     turn.remove("call", call.id)
     result = "answered" if call.answered_at_ms is not None else "failed"

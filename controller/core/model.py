@@ -42,7 +42,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One trunk an outbound call may leave by, in order, and why it is in the list."""
+    """One trunk an outbound call may leave by, in order, and why it is in the list.
+
+    `caller_id` is written as the trunk wants it, `hotline` is whose number it is; with `privacy` the callee is not
+    to see it.
+    """
 
     trunk: str
     endpoint: str
@@ -50,6 +54,7 @@ class Attempt:
     caller_id: str
     hotline: str
     why: str
+    privacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +116,13 @@ class Call:
     record_wanted: bool = False
     attempts: tuple[Attempt, ...] = ()
     attempt: int = 0
+    attempt_at_ms: int | None = None
     # end
     result: str = ""
     end_cause: str = ""
     reason: str = ""
     ending_until_ms: int | None = None
+    talk_ends_at_ms: int | None = None
     # counters for names
     legs: int = 0
     plays: int = 0
@@ -166,22 +173,93 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What was used of calling out: calls up, those of them that talk and since when, starts of the last minute, and
+    the calls and the talk of one local day. Times of a call that began before an older program wrote it are unknown.
+    """
+
+    live: tuple[str, ...] = ()
+    talks: tuple[tuple[str, int], ...] = ()
+    starts_ms: tuple[int, ...] = ()
+    day: str = ""
+    calls: int = 0
+    talked_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TrunkState:
-    """Meter of one trunk: calls up on it, starts within the last second, and its cool-down after its own failures."""
+    """Meter of one trunk: calls up on it, starts within the last second, and its cool-down after its own failures.
+
+    `reachable` is what Asterisk knows by asking the carrier (SIP OPTIONS); true where it does not ask. `use` counts
+    the day's minutes of a trunk that has a cap on them; `runs_out_ms` is when the talks under way will have used them.
+    """
 
     name: str
     live: tuple[str, ...] = ()
     starts_ms: tuple[int, ...] = ()
     failures: int = 0
     cooling_until_ms: int | None = None
+    reachable: bool = True
+    use: Use = Use()
+    runs_out_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What attempts by one trunk came to within a few minutes. `codes` are how they ended, with their number."""
+
+    began_ms: int
+    tries: int = 0
+    answered: int = 0
+    failed: int = 0
+    delays: int = 0
+    delay_sum_ms: int = 0
+    codes: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkWindow:
+    """The last hour of one trunk, in slots."""
+
+    name: str
+    slots: tuple[Slot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HotlineState:
-    """When a hotline last carried an outbound call: the least recently used of equals goes first."""
+    """When a hotline last carried an outbound call: the least recently used of equals goes first; and its use."""
 
     number: str
     used_at_ms: int = 0
+    use: Use = Use()
+    runs_out_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentUse:
+    """What one agent has used of calling out, and what looked like somebody else at the agent's phone.
+
+    `odd_ms` are the times of the latest suspicious wishes, `alert` is the open warning about them, `calm_at_ms` when
+    it will be taken back.
+    """
+
+    agent: str
+    use: Use = Use()
+    odd_ms: tuple[int, ...] = ()
+    alert: str = ""
+    calm_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalleeDay:
+    """How often one hotline has called one number on a local day. `id` is `<hotline>><callee>`; kept until the day is
+    over.
+    """
+
+    id: str
+    day: str
+    calls: int
+    until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,27 +299,29 @@ class Pbx:
     boot: str = ""
 
 
-Entity = Call | Agent | TrunkState | HotlineState | Alert | QueueDay | Pbx
+Entity = Call | Agent | TrunkState | TrunkWindow | HotlineState | AgentUse | CalleeDay | Alert | QueueDay | Pbx
 """Everything a step may replace and the ledger may keep as a live row."""
+
+
+_KEYS: dict[type, tuple[str, str]] = {
+    Call: ("call", "id"),
+    Agent: ("agent", "name"),
+    TrunkState: ("trunk", "name"),
+    TrunkWindow: ("trunk_window", "name"),
+    HotlineState: ("hotline", "number"),
+    AgentUse: ("agent_use", "agent"),
+    CalleeDay: ("callee_day", "id"),
+    Alert: ("alert", "id"),
+    QueueDay: ("queue_day", "queue"),
+    Pbx: ("pbx", "name"),
+}
 
 
 def key_of(entity: Entity) -> tuple[str, str]:
     """The (kind, id) of a live row: unique over all entities."""
-    match entity:
-        case Call():
-            return "call", entity.id
-        case Agent():
-            return "agent", entity.name
-        case TrunkState():
-            return "trunk", entity.name
-        case HotlineState():
-            return "hotline", entity.number
-        case Alert():
-            return "alert", entity.id
-        case QueueDay():
-            return "queue_day", entity.queue
-        case Pbx():
-            return "pbx", entity.name
+    kind, field = _KEYS[type(entity)]
+    name: str = getattr(entity, field)
+    return kind, name
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ channel comes first ends the call; the other is stale.
 from __future__ import annotations
 
 from controller.core import agent as agents
-from controller.core import commands, ending, facts, ids, leaving, queueing, trunks, ways
+from controller.core import commands, ending, facts, figures, fraud, ids, leaving, queueing, spending, trunks, ways
 from controller.core.events import LegGone, OutboundAsked, OutboundEnded, OutboundNextAsked, PhoneChannel
 from controller.core.model import AgentPhase, Attempt, Call, Phase
 from controller.core.turn import Turn
@@ -18,8 +18,9 @@ DIAL_S = 60
 OUT = (AgentPhase.DIALING, AgentPhase.CONNECTED)
 """What an agent does whose own call is out."""
 
-TRUNK_STATUS = ("CHANUNAVAIL", "CONGESTION")
+DIALPLAN_ENDS_MAX_MS = 14_400_000
 BLOCKED_WORDS = ("blocked",)
+Q850_BUSY = 17
 _TRUNK_TECH = range(500, 600)
 _OUTCOME = {
     "ANSWER": ("answered", "agent"),
@@ -46,6 +47,9 @@ def question(turn: Turn, event: OutboundAsked, agent: str) -> trunks.Question:
         hotlines=turn.world.hotlines,
         now_ms=turn.now_ms,
         salt=event.call,
+        day=figures.today(turn.world, turn.now_ms),
+        agent_uses=turn.world.agent_uses,
+        callee_days=turn.world.callee_days,
     )
 
 
@@ -65,6 +69,7 @@ def asked(turn: Turn, event: OutboundAsked) -> None:
         refuse(turn, event.call, "in_call")
         return
     decision = trunks.decide(question(turn, event, name))
+    fraud.watch(turn, name, event.call, event.dialled, decision.reason)
     if decision.allowed:
         _begin(turn, event, name, decision)
     else:
@@ -125,7 +130,10 @@ def call_of(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decisi
 
 def go(turn: Turn, call: str, attempt: Attempt) -> None:
     """Hand the dial path the one attempt it may make now."""
-    turn.do(commands.ReplyTrunks(call, turn.cause, attempt, "", DIAL_S))
+    longest_ms = spending.talk_max_ms(turn, turn.world.calls[call])
+    # We end a talk that lasts too long; the dialplan does it when we are away, and costs more: short ends only.
+    talk_max_s = 0 if longest_ms is None or longest_ms > DIALPLAN_ENDS_MAX_MS else -(-longest_ms // 1000)
+    turn.do(commands.ReplyTrunks(call, turn.cause, attempt, "", DIAL_S, talk_max_s))
 
 
 def refuse(turn: Turn, call: str, word: str) -> None:
@@ -159,10 +167,10 @@ def record_refusal(turn: Turn, event: OutboundAsked, name: str, decision: trunks
 
 def next_asked(turn: Turn, call: Call, event: OutboundNextAsked) -> None:
     """The present trunk failed: on to the next, if the failure was the trunk's own."""
-    if event.status not in TRUNK_STATUS:
+    if event.status not in leaving.TRUNK_STATUS:
         turn.do(commands.ReplyTrunks(call.id, turn.cause, None, "no_trunk", 0))
         return
-    leaving.failed(turn, call, event.status, event.cause)
+    leaving.failed(turn, call, event.status, event.cause, event.sip, event.delay_ms)
     attempt = leaving.admit_next(turn, turn.world.calls[call.id])
     if attempt is None:
         turn.change_call(call.id, reason="no_trunk")
@@ -223,8 +231,11 @@ def ended(turn: Turn, call: Call, event: OutboundEnded) -> None:
     if event.status == "ANSWER" and call.answered_at_ms is None:
         answered_at_ms = max(call.arrived_at_ms, turn.now_ms - 1000 * max(0, event.answered_s))
         call = turn.change_call(call.id, answered_at_ms=answered_at_ms)
-    if event.status in TRUNK_STATUS and call.answered_at_ms is None and call.reason != "no_trunk":
-        leaving.failed(turn, call, event.status, event.cause)
+    if event.status in leaving.TRUNK_STATUS and call.answered_at_ms is None and call.reason != "no_trunk":
+        leaving.failed(turn, call, event.status, event.cause, event.sip, event.delay_ms)
+    else:
+        leaving.tried(turn, call, event.status, event.cause, event.sip, event.delay_ms)
+    call = turn.world.calls[call.id]
     over(turn, turn.change_call(call.id, result=result), cause, still_there=True)
 
 
@@ -269,10 +280,12 @@ def forward_failed(turn: Turn, call: Call, event: LegGone) -> None:
     trunk_failed = event.tech_cause in _TRUNK_TECH or (event.tech_cause is None and event.cause in (34, 38, 41, 42, 27))
     call = turn.change_call(call.id, leg="", key_until_ms=None)
     if trunk_failed:
-        leaving.failed(turn, call, "CONGESTION", event.cause)
+        leaving.failed(turn, call, "CONGESTION", event.cause, event.tech_cause or 0)
         ways.forward_next(turn, turn.world.calls[call.id])
     else:
-        ending.hang_up(turn, call, "callee")
+        status = "BUSY" if event.cause == Q850_BUSY else "NOANSWER"
+        leaving.tried(turn, call, status, event.cause, event.tech_cause or 0)
+        ending.hang_up(turn, turn.world.calls[call.id], "callee")
 
 
 def forward_lost(turn: Turn, call: Call) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from controller.core import adopting, commands, ending, facts, ids, mishap, outbound, queueing
+from controller.core import adopting, commands, ending, facts, ids, leaving, mishap, outbound, queueing
 from controller.core import agent as agents
 from controller.core import call as calls
 from controller.core.events import ChannelSeen, EndpointSeen, LegGone, LegRinging, SnapshotTaken
@@ -61,6 +61,8 @@ def taken(turn: Turn, event: SnapshotTaken) -> None:
         turn.put(Pbx(PBX, event.boot))
     if resync:
         _listen_again(turn)
+    for trunk in event.trunks:
+        leaving.seen(turn, trunk.endpoint, trunk.reachable)
     for call in [row for row in turn.world.calls.values() if row.arrived_at_ms < sight.before_ms]:
         mishap.contained(turn, call, partial(_mend_call, turn, call, sight))
     _mend_agents(turn, event, sight)

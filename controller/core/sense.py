@@ -37,6 +37,7 @@ def check(draft: Draft, report: Report) -> None:
     setup = draft.setup
     _unique(draft, report)
     check_carriers(draft.placed("carrier", setup.carriers), report)
+    exists(report, ("defaults", "agent_limits", "hours"), "schedule", setup.defaults.reach.hours, setup.schedule)
     for place, hotline in draft.placed("hotline", setup.hotlines):
         _hotline(setup, place, hotline, report)
     for place, adaptive in draft.placed("adaptive", setup.adaptives):
@@ -130,6 +131,8 @@ def _queue(setup: Setup, place: Place, queue: Queue, report: Report) -> None:
 def _agent(setup: Setup, place: Place, agent: AgentSetup, report: Report) -> None:
     for group in agent.groups:
         exists(report, (*place, "groups"), "group", group, setup.group)
+    if agent.reach and agent.reach.hours != setup.defaults.reach.hours:
+        exists(report, (*place, "limits", "hours"), "schedule", agent.reach.hours, setup.schedule)
     via, what = agent.outbound_with, "hotline or adaptive number"
     exists(report, (*place, "outbound_with"), what, via, setup.hotline, setup.adaptive)
     _may_call_out(setup, (*place, "outbound_with"), agent.outbound_with, report)

@@ -52,12 +52,54 @@ class Way:
     play: str = ""
 
 
+NUMBER_KINDS = ("mobile", "landline", "toll_free", "premium", "service", "voip", "short", "satellite", "unknown")
+"""Sorts of numbers an agent may be allowed to call; `controller.core.reach` says which one a number is."""
+SAFE_KINDS = tuple(kind for kind in NUMBER_KINDS if kind not in ("premium", "satellite"))
+"""What may be called unless the setup says otherwise: neither premium numbers nor satellites."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an agent or a hotline may use of calling out; 0 is no cap. A day is a local day of the setup.
+
+    `calls_at_once` and `calls_per_callee` (the same number on one day) are looked at for hotlines only: an agent has
+    one pair of hands.
+    """
+
+    calls_at_once: int = 0
+    calls_per_minute: int = 0
+    calls_per_day: int = 0
+    minutes_per_day: int = 0
+    calls_per_callee: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whom somebody may call, and when.
+
+    `countries` are those besides the own one (None: all of them), `kinds` words of `NUMBER_KINDS`, `hours` a schedule
+    (empty: at any time), `longest_call` seconds of talk (0: no end).
+    """
+
+    countries: tuple[str, ...] | None = ()
+    kinds: tuple[str, ...] = SAFE_KINDS
+    hours: str = ""
+    longest_call: int = 0
+
+
+AGENT_LIMITS = Limits(calls_per_minute=10, calls_per_day=200, minutes_per_day=480)
+"""What an agent may use unless the setup says otherwise: more than a person dials, less than a thief wants."""
+
+
 @dataclass(frozen=True, slots=True)
 class Defaults:
     """What holds where a row does not say.
 
     Country (ISO 3166, for numbers written nationally), time zone (IANA), language of prompts (`vi`, `en`), longest
     wrap-up (s), numbers of emergency services, and the file of the table of carriers (empty: the shipped one).
+
+    `agent_limits`, `hotline_limits` and `reach` hold where a row does not say; `reach` also for calls of nobody, such
+    as a menu that leads to a phone.
     """
 
     country: str = "VN"
@@ -66,6 +108,9 @@ class Defaults:
     wrap_up_max: int = WRAP_UP_MAX_S
     emergency: tuple[str, ...] = ("112", "113", "114", "115")
     carriers: str = ""
+    agent_limits: Limits = AGENT_LIMITS
+    hotline_limits: Limits = Limits()
+    reach: Reach = Reach()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +146,13 @@ class TableSource:
 class Trunk:
     """A PJSIP endpoint towards a carrier. `host` is rendered to PJSIP; else `endpoint` names one that exists.
 
-    `max_channels` and `max_cps` of 0 mean no cap. `endpoint` is never empty after validation (the trunk's name when
-    rendered from `host`).
+    `max_channels`, `max_cps` and `minutes_per_day` of 0 mean no cap. `endpoint` is never empty after validation (the
+    trunk's name when rendered from `host`). `cost` only compares: the lower goes first among equals.
+    `excluded_prefixes` are written as `controller.core.numbers.comparable` writes numbers.
+
+    `caller_id` is how our number is written (`e164`, `national`, `plain`), `caller_id_in` where it stands (`both`,
+    `from`, `pai`: then From says `account`), `privacy` whether the callee is not to see it. `qualify` None: OPTIONS are
+    sent as often as the installation says.
     """
 
     name: str
@@ -112,6 +162,15 @@ class Trunk:
     max_channels: int = 0
     max_cps: int = 0
     enabled: bool = True
+    minutes_per_day: int = 0
+    cost: int = 0
+    excluded_prefixes: tuple[str, ...] = ()
+    excluded_kinds: tuple[str, ...] = ()
+    caller_id: str = "e164"
+    caller_id_in: str = "both"
+    privacy: bool = False
+    account: str = ""
+    qualify: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +204,7 @@ class Hotline:
     hours: str = ""
     closed: Way = Way()
     fallback: Fallback = Fallback()
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +291,10 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class AgentSetup:
-    """A person with a phone. `endpoint`: the PJSIP endpoint's name; `wrap_up` None: the queue's or hotline's value."""
+    """A person with a phone. `endpoint`: the PJSIP endpoint's name; `wrap_up` None: the queue's or hotline's value.
+
+    `reach` None: that of `Defaults`.
+    """
 
     name: str
     groups: tuple[str, ...] = ()
@@ -240,6 +303,8 @@ class AgentSetup:
     wrap_up: int | None = None
     phone: Phone = Phone()
     endpoint: str = ""
+    limits: Limits = Limits()
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,21 +462,30 @@ class Setup:
 
     @cached_property
     def hotlines_of_network(self) -> dict[str, tuple[Hotline, ...]]:
-        """Hotlines by the network they are on, each in the order of the setup."""
+        """Hotlines by the network they are on, those with the cheaper trunk first, equals in the order of the setup."""
         found: dict[str, list[Hotline]] = {}
         for row in self.hotlines:
             if row.carrier:
                 found.setdefault(self.network(row.carrier), []).append(row)
-        return {network: tuple(rows) for network, rows in found.items()}
+        return {network: tuple(sorted(rows, key=self._cost)) for network, rows in found.items()}
+
+    def _cost(self, hotline: Hotline) -> int:
+        trunk = self.trunk.get(hotline.trunk)
+        return trunk.cost if trunk else 0
 
     @cached_property
     def trunks_of_carrier(self) -> dict[str, tuple[Trunk, ...]]:
-        """Trunks by carrier, each in the order of the setup."""
+        """Trunks by carrier, the cheaper first, equals in the order of the setup."""
         found: dict[str, list[Trunk]] = {}
         for row in self.trunks:
             if row.carrier:
                 found.setdefault(row.carrier, []).append(row)
-        return {carrier: tuple(rows) for carrier, rows in found.items()}
+        return {carrier: tuple(sorted(rows, key=lambda row: row.cost)) for carrier, rows in found.items()}
+
+    @cached_property
+    def trunk_of_endpoint(self) -> dict[str, str]:
+        """Trunk names by PJSIP endpoint."""
+        return {row.endpoint: row.name for row in self.trunks if row.endpoint}
 
     @cached_property
     def schedule(self) -> dict[str, Schedule]:

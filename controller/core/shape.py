@@ -203,6 +203,19 @@ class Table:
                 found[value] = None
         return tuple(found)
 
+    def words(self, key: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        """A list of different words out of a few."""
+        found: dict[str, None] = {}
+        for place, value in self.items(key):
+            if not isinstance(value, str) or value not in allowed:
+                near = meant(value, allowed) if isinstance(value, str) else ""
+                self.report.add(place, f"{shown(value)} is none of {', '.join(allowed)}{near}")
+            elif value in found:
+                self.report.add(place, f"'{value}' is in the list twice")
+            else:
+                found[value] = None
+        return tuple(found)
+
     def table(self, key: str) -> Table | None:
         """A table inside this one; None when it is left out."""
         value = self.raw(key)

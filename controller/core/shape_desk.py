@@ -26,6 +26,7 @@ from controller.core.setup import (
     Webhook,
 )
 from controller.core.shape import Table, shown
+from controller.core.shape_limits import read_limits, read_reach
 from controller.core.shape_numbers import DAY_S, read_timezone
 from controller.core.shape_way import WayReader
 
@@ -140,6 +141,10 @@ def read_agent(table: Table, defaults: Defaults) -> AgentSetup:
     """A person with a phone."""
     name = table.text("name", NAME, needed=True)
     phone, via = _phone(table), table.text("outbound_with")
+    inner = table.table("limits")
+    limits, reach = read_limits(inner, defaults.agent_limits), read_reach(inner, defaults.reach)
+    if inner:
+        inner.done()
     return AgentSetup(
         name=name,
         groups=table.texts("groups", NAME),
@@ -148,6 +153,8 @@ def read_agent(table: Table, defaults: Defaults) -> AgentSetup:
         wrap_up=table.maybe("wrap_up", 0, defaults.wrap_up_max),
         phone=phone,
         endpoint=phone.user or phone.endpoint or name,
+        limits=limits,
+        reach=reach,
     )
 
 

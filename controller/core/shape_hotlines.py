@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from controller.core.alphabets import NAME, TEXT
 from controller.core.numbers import Kind, normalise
-from controller.core.setup import Adaptive, Defaults, Fallback, Hotline, Way
+from controller.core.setup import Adaptive, Defaults, Fallback, Hotline, Limits, Way
 from controller.core.shape import Table, kind_of, shown
+from controller.core.shape_limits import read_limits
 from controller.core.shape_numbers import DAY_S, Spelling, read_carrier_name, read_country
 from controller.core.shape_way import WayReader, read_phone
 
@@ -40,7 +41,16 @@ def read_hotline(table: Table, defaults: Defaults, carriers: Spelling, ways: Way
         hours=table.text("hours", NAME),
         closed=ways.read(table, "closed", owner) or Way(),
         fallback=_fallback(table, country),
+        limits=_limits(table, defaults),
     )
+
+
+def _limits(table: Table, defaults: Defaults) -> Limits:
+    inner = table.table("limits")
+    limits = read_limits(inner, defaults.hotline_limits, hotline=True)
+    if inner:
+        inner.done()
+    return limits
 
 
 def _own_number(table: Table, country: str) -> tuple[str, str]:

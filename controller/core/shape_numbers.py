@@ -11,14 +11,16 @@ import phonenumbers
 
 from controller.core.alphabets import EXTENSION, HOST, NAME, PATH, TEXT
 from controller.core.numbers import comparable, comparable_prefix, normalise
-from controller.core.setup import WRAP_UP_MAX_S, Blocked, Defaults, Ported, Trunk
+from controller.core.setup import NUMBER_KINDS, WRAP_UP_MAX_S, Blocked, Defaults, Ported, Trunk
 from controller.core.shape import Table, meant, shown
+from controller.core.shape_limits import read_limits, read_reach
 
 DAY_S = 86_400
 CAP_MAX = 100_000
 SCOPES = ("ivr", "queue", "outbound")
 PORT_MAX = 65_535
 SIP_PORT = 5060
+QUALIFY_MAX_S = 3_600
 
 Spelling = Mapping[str, str]
 """Carrier names by every way they are written, case folded."""
@@ -31,6 +33,11 @@ def read_defaults(table: Table | None) -> Defaults:
     plain = Defaults()
     if table is None:
         return plain
+    agents, hotlines = table.table("agent_limits"), table.table("hotline_limits")
+    agent_limits, reach = read_limits(agents, plain.agent_limits), read_reach(agents, plain.reach)
+    hotline_limits = read_limits(hotlines, plain.hotline_limits, hotline=True)
+    for inner in filter(None, (agents, hotlines)):
+        inner.done()
     return Defaults(
         country=read_country(table, plain.country),
         timezone=read_timezone(table, plain.timezone),
@@ -38,6 +45,9 @@ def read_defaults(table: Table | None) -> Defaults:
         wrap_up_max=table.integer("wrap_up_max", WRAP_UP_MAX_S, 1, DAY_S),
         emergency=table.texts("emergency", EXTENSION) if table.has("emergency") else plain.emergency,
         carriers=table.text("carriers", PATH),
+        agent_limits=agent_limits,
+        hotline_limits=hotline_limits,
+        reach=reach,
     )
 
 
@@ -61,13 +71,24 @@ def read_timezone(table: Table, default: str) -> str:
     return timezone
 
 
-def read_trunk(table: Table, carriers: Spelling) -> Trunk:
+CALLER_ID_FORMATS = ("e164", "national", "plain")
+CALLER_ID_PLACES = ("both", "from", "pai")
+COST_MAX = 1_000_000
+DAY_MINUTES = 10_000_000
+
+
+def read_trunk(table: Table, carriers: Spelling, country: str = "VN") -> Trunk:
     """A way out and in, by the address of its carrier or the name of an endpoint that exists."""
     name = table.text("name", NAME, needed=True)
     host, endpoint = _host(table), table.text("endpoint", NAME)
     if table.has("host") == table.has("endpoint"):
         more = "not both" if table.has("host") else "none is there"
         table.wrong("host", f"either host or endpoint says where the trunk leads ({more})")
+    place, account = table.word("caller_id_in", CALLER_ID_PLACES, "both"), table.text("account", NAME)
+    if place == "pai" and not table.has("account"):
+        table.wrong("account", 'is missing: with caller_id_in = "pai" it is what stands in From')
+    elif account and place != "pai":
+        table.wrong("account", 'has a meaning only with caller_id_in = "pai"')
     return Trunk(
         name=name,
         carrier=read_carrier_name(table, carriers),
@@ -76,7 +97,30 @@ def read_trunk(table: Table, carriers: Spelling) -> Trunk:
         max_channels=table.integer("max_channels", 0, 0, CAP_MAX),
         max_cps=table.integer("max_cps", 0, 0, CAP_MAX),
         enabled=table.flag("enabled", default=True),
+        minutes_per_day=table.integer("minutes_per_day", 0, 0, DAY_MINUTES),
+        cost=table.integer("cost", 0, 0, COST_MAX),
+        excluded_prefixes=_prefixes(table, country),
+        excluded_kinds=table.words("excluded_kinds", NUMBER_KINDS),
+        caller_id=table.word("caller_id", CALLER_ID_FORMATS, "e164"),
+        caller_id_in=place,
+        privacy=table.flag("privacy", default=False),
+        account=account,
+        qualify=table.maybe("qualify", 0, QUALIFY_MAX_S),
     )
+
+
+def _prefixes(table: Table, country: str) -> tuple[str, ...]:
+    """Beginnings of numbers as people write them, in the spelling numbers are compared in."""
+    found: dict[str, None] = {}
+    for place, value in table.items("excluded_prefixes"):
+        prefix = comparable_prefix(value, country) if isinstance(value, str) else ""
+        if prefix in {"", "+"}:
+            table.report.add(place, f"{shown(value)} is no prefix of phone numbers")
+        elif prefix in found:
+            table.report.add(place, f"'{value}' is in the list twice")
+        else:
+            found[prefix] = None
+    return tuple(found)
 
 
 def _host(table: Table) -> str:

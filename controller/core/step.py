@@ -7,7 +7,7 @@ that comes from outside can make it raise: what breaks is undone and told as an 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,8 @@ from controller.core import (
     events,
     facts,
     figures,
+    fraud,
+    leaving,
     matching,
     mishap,
     outbound,
@@ -32,7 +34,19 @@ from controller.core import (
 from controller.core import call as calls
 from controller.core.answer import OK, Answer
 from controller.core.commands import Command
-from controller.core.model import Agent, AgentPhase, Call, Change, Entity, Phase, TrunkState, key_of
+from controller.core.model import (
+    Agent,
+    AgentPhase,
+    AgentUse,
+    Call,
+    CalleeDay,
+    Change,
+    Entity,
+    HotlineState,
+    Phase,
+    TrunkState,
+    key_of,
+)
 from controller.core.turn import Turn
 from controller.core.world import World
 
@@ -101,8 +115,14 @@ def _due(turn: Turn, entity: Entity) -> None:
             waking.due(turn, entity)
         case Agent():
             agents.due(turn, entity)
-        case TrunkState():
-            turn.put(replace(entity, cooling_until_ms=None))
+        case TrunkState() if entity.cooling_until_ms is not None and entity.cooling_until_ms <= turn.now_ms:
+            leaving.cooled(turn, entity)
+        case TrunkState() | HotlineState():
+            waking.minutes_over(turn, entity)
+        case AgentUse():
+            fraud.calm(turn, entity)
+        case CalleeDay():
+            turn.remove("callee_day", entity.id)
         case _:
             raise LookupError(f"nothing is due for a {type(entity).__name__}")
 
@@ -133,6 +153,10 @@ def _outbound_asked(turn: Turn, event: events.OutboundAsked) -> None:
         clicking.picked_up(turn, call, event)
     else:
         outbound.asked(turn, event)
+
+
+def _trunk_seen(turn: Turn, event: events.TrunkSeen) -> None:
+    leaving.seen(turn, event.endpoint, event.reachable)
 
 
 def _status(turn: Turn, event: events.AgentStatusAsked) -> Answer:
@@ -166,6 +190,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], Answer | None]] = {
     events.ClickToCallAsked: clicking.asked,
     events.OutboundAsked: _outbound_asked,
     events.DialplanCalled: unattended.told,
+    events.TrunkSeen: _trunk_seen,
     events.SetupChanged: settle.changed,
     events.SnapshotTaken: reconcile.taken,
     events.ClockMoved: shifting.shifted,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.core import candidates
+from controller.core import callerid, candidates, hours, quota, reach
 from controller.core.candidates import Candidate, Notes, Question
 from controller.core.meter import admit, failed, release, succeeded, unusable
-from controller.core.model import Attempt
-from controller.core.numbers import Kind, Number, blocked_by, carrier_of, normalise
+from controller.core.model import Attempt, Use
+from controller.core.numbers import Kind, Number, blocked_by, carrier_of, comparable, normalise
 from controller.core.setup import Hotline, Setup
 
 __all__ = [
@@ -35,8 +35,9 @@ ATTEMPTS_MAX = 3
 class Decision:
     """What is answered. `attempts` are to be tried in order; `reason` is a word when nothing is allowed.
 
-    Reasons: not_agent, not_understood, blocked, no_hotline, virtual, not_permitted, no_trunk. `via` is the hotline or
-    adaptive number asked for, `hotline` the one the first attempt shows, `record` whether the call is recorded.
+    Reasons: not_agent, not_understood, blocked, number_kind, country, outside_hours, over_limit, no_hotline, virtual,
+    not_permitted, no_trunk. `via` is the hotline or adaptive number asked for, `hotline` the one the first attempt
+    shows, `record` whether the call is recorded.
     """
 
     allowed: bool
@@ -55,16 +56,17 @@ def decide(question: Question) -> Decision:
     """Answer the question; never raises, never changes anything."""
     notes = Notes()
     number = normalise(question.dialled, question.setup.defaults.country)
-    refusal = _screen(question, number, notes)
+    emergency = number.dial in question.setup.defaults.emergency
+    refusal = _screen(question, number, notes) or ("" if emergency else _limited(question, number, notes))
     if refusal:
         return Decision(False, refusal, number.shown, steps=tuple(notes.steps))
-    if number.dial in question.setup.defaults.emergency:
+    if emergency:
         found = candidates.for_emergency(question, notes)
-        return _answer(number, ("", "unknown"), "", False, found, notes)
+        return _answer(question, number, ("", "unknown"), "", False, found, notes)
     carrier = carrier_of(number, question.setup, question.ported, question.ported_source)
     notes.say(_known_by(question.setup, *carrier))
     via, record, found = _by_way(question, carrier[0], notes)
-    return _answer(number, carrier, via, record, found, notes)
+    return _answer(question, number, carrier, via, record, found, notes)
 
 
 def find_hotline(setup: Setup, text: str) -> Hotline | None:
@@ -96,6 +98,30 @@ def _more(number: Number) -> str:
     """What else is known of a number, in words."""
     area = f", in {number.area}" if number.area else ""
     return area + (f"; the extension {number.extension} is kept apart" if number.extension else "")
+
+
+def _limited(question: Question, number: Number, notes: Notes) -> str:
+    """Refuse what this agent may not call, not now, or no more today; nobody's calls have the reach of the defaults."""
+    setup, agent = question.setup, question.setup.agent.get(question.agent)
+    may = agent.reach if agent and agent.reach else setup.defaults.reach
+    notes.callee, notes.compared = number.shown, comparable(number, setup.defaults.country)
+    notes.kind, _ = reach.kind_and_country(number, setup.defaults.country)
+    reason, words = reach.refusal(may, number, setup.defaults.country)
+    if reason:
+        notes.say(f"{number.shown} is not open: {words}")
+        return reason
+    schedule = setup.schedule.get(may.hours) if agent else None
+    if schedule is not None and not hours.is_open(schedule, question.now_ms):
+        notes.say(f"{question.agent} may call out in the hours of {may.hours} only")
+        return "outside_hours"
+    if agent is None:
+        return ""
+    used = question.agent_uses.get(agent.name)
+    words = quota.room(used.use if used else Use(), agent.limits, question.now_ms, question.day)
+    if words:
+        notes.say(f"{agent.name} {words}")
+        return "over_limit"
+    return ""
 
 
 def _known_by(setup: Setup, carrier: str, source: str) -> str:
@@ -135,9 +161,15 @@ def _by_way(question: Question, carrier: str, notes: Notes) -> tuple[str, bool, 
 
 
 def _answer(
-    number: Number, carrier: tuple[str, str], via: str, record: bool, found: Iterator[Candidate], notes: Notes
+    question: Question,
+    number: Number,
+    carrier: tuple[str, str],
+    via: str,
+    record: bool,
+    found: Iterator[Candidate],
+    notes: Notes,
 ) -> Decision:
-    attempts = _attempts(number, found, notes)
+    attempts = _attempts(question.setup, number, found, notes)
     reason = "" if attempts else _refusal(notes)
     if reason:
         notes.say(f"refused: {reason}")
@@ -146,23 +178,31 @@ def _answer(
     return Decision(bool(attempts), reason, number.shown, *carrier, via, hotline, attempts, steps, record)
 
 
-def _attempts(number: Number, found: Iterator[Candidate], notes: Notes) -> tuple[Attempt, ...]:
+def _attempts(setup: Setup, number: Number, found: Iterator[Candidate], notes: Notes) -> tuple[Attempt, ...]:
     """The first candidates with different trunks: a trunk that failed is not asked again for the same call."""
     attempts: dict[str, Attempt] = {}
     for candidate in found:
         hotline, trunk = candidate.hotline.number, candidate.trunk
         if trunk.name in attempts:
             continue
-        attempts[trunk.name] = Attempt(trunk.name, trunk.endpoint, number.dial, hotline, hotline, candidate.why)
-        notes.say(f"attempt {len(attempts)}: trunk {trunk.name}, {number.dial}, caller id {hotline}: {candidate.why}")
+        shown = callerid.shown(hotline, trunk, setup.defaults.country)
+        # Whoever answers an emergency call must be able to call back.
+        private = trunk.privacy and number.dial not in setup.defaults.emergency
+        attempts[trunk.name] = Attempt(trunk.name, trunk.endpoint, number.dial, shown, hotline, candidate.why, private)
+        hidden = " (not to be shown)" if private else ""
+        notes.say(
+            f"attempt {len(attempts)}: trunk {trunk.name}, {number.dial}, caller id {shown}{hidden}: {candidate.why}"
+        )
         if len(attempts) == ATTEMPTS_MAX:
             break
+    if notes.behind:
+        notes.say(f"{notes.behind} more hotlines on this network are behind these and were not needed")
     return tuple(attempts.values())
 
 
 def _refusal(notes: Notes) -> str:
     """The word for why no attempt is left: what came closest to carrying the call."""
-    for reason in ("no_trunk", "not_permitted", "virtual"):
+    for reason in ("over_limit", "no_trunk", "not_permitted", "virtual"):
         if reason in notes.reasons:
             return reason
     return "no_hotline"

@@ -76,7 +76,7 @@ class _Reading:
         ways = WayReader(country, self._report)
         carriers, carriers_from = self._carriers(defaults)
         spelling = Setup(carriers=carriers).carrier_spelling
-        trunks = self._rows("trunk", lambda table: read_trunk(table, spelling))
+        trunks = self._rows("trunk", lambda table: read_trunk(table, spelling, country))
         hotlines = self._rows("hotline", lambda table: read_hotline(table, defaults, spelling, ways))
         setup = Setup(
             defaults=defaults,

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import agent as agents
-from controller.core import alerts, clicking, commands, ending, menu, outbound, queueing, ways
-from controller.core.model import Call, Phase
+from controller.core import alerts, clicking, commands, ending, menu, outbound, queueing, spending, ways
+from controller.core.model import Call, HotlineState, Phase, TrunkState
 from controller.core.turn import Turn
 
 
@@ -67,10 +67,25 @@ def _never_gone(turn: Turn, call: Call) -> None:
         ending.gone(turn, call, "lost")
 
 
+def _talk_long_enough(turn: Turn, call: Call) -> None:
+    """The longest call an agent may make, or the end of the day's minutes."""
+    if call.phase is Phase.CONNECTED:
+        ending.hang_up(turn, call, "limit")
+
+
+def minutes_over(turn: Turn, row: HotlineState | TrunkState) -> None:
+    """The day's minutes of a hotline or trunk may be used up: the talks that use them end."""
+    for name in spending.spent(turn, row):
+        call = turn.world.calls.get(name)
+        if call is not None:
+            ending.hang_up(turn, call, "limit")
+
+
 _DEADLINES: tuple[tuple[str, Callable[[Turn, Call], None]], ...] = (
     ("prompt_until_ms", _prompt_never_ended),
     ("key_until_ms", _key_time_over),
     ("retry_at_ms", queueing.retry),
     ("max_wait_at_ms", queueing.max_wait_over),
     ("ending_until_ms", _never_gone),
+    ("talk_ends_at_ms", _talk_long_enough),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controller.core import commands, ending, facts, ids, leaving, menu, queueing, trunks
+from controller.core import commands, ending, facts, figures, ids, leaving, menu, queueing, trunks
 from controller.core.model import Call, Phase
 from controller.core.setup import Way, WayKind
 from controller.core.turn import Turn
@@ -147,6 +147,8 @@ def question(turn: Turn, call: Call, dialled: str, via: str) -> trunks.Question:
         hotlines=turn.world.hotlines,
         now_ms=turn.now_ms,
         salt=call.id,
+        day=figures.today(turn.world, turn.now_ms),
+        callee_days=turn.world.callee_days,
     )
 
 
@@ -183,6 +185,13 @@ def forward_next(turn: Turn, call: Call) -> None:
     call = turn.change_call(call.id, leg=leg, legs=call.legs + 1, key_until_ms=until_ms)
     turn.do(
         commands.RingPhone(
-            call.id, turn.cause, leg, attempt.endpoint, attempt.number, attempt.caller_id, PHONE_RING_S + 5
+            call.id,
+            turn.cause,
+            leg,
+            attempt.endpoint,
+            attempt.number,
+            attempt.caller_id,
+            PHONE_RING_S + 5,
+            attempt.privacy,
         )
     )

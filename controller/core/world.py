@@ -20,14 +20,17 @@ from controller.core.due import next_deadline
 from controller.core.model import (
     Agent,
     AgentPhase,
+    AgentUse,
     Alert,
     Call,
+    CalleeDay,
     Entity,
     HotlineState,
     Pbx,
     Phase,
     QueueDay,
     TrunkState,
+    TrunkWindow,
     key_of,
 )
 from controller.core.setup import Setup, Strategy
@@ -81,7 +84,10 @@ class World:
         self.calls: dict[str, Call] = {}
         self.agents: dict[str, Agent] = {}
         self.trunks: dict[str, TrunkState] = {}
+        self.trunk_windows: dict[str, TrunkWindow] = {}
         self.hotlines: dict[str, HotlineState] = {}
+        self.agent_uses: dict[str, AgentUse] = {}
+        self.callee_days: dict[str, CalleeDay] = {}
         self.alerts: dict[str, Alert] = {}
         self.queue_days: dict[str, QueueDay] = {}
         self.pbx: dict[str, Pbx] = {}
@@ -102,7 +108,10 @@ class World:
             "call": self.calls,
             "agent": self.agents,
             "trunk": self.trunks,
+            "trunk_window": self.trunk_windows,
             "hotline": self.hotlines,
+            "agent_use": self.agent_uses,
+            "callee_day": self.callee_days,
             "alert": self.alerts,
             "queue_day": self.queue_days,
             "pbx": self.pbx,

@@ -11,6 +11,7 @@ from typing import Final
 
 import phonenumbers
 
+from controller.core import callerid
 from controller.core.setup import Hotline, Setup
 from controller.lab.conftext import DIGITS, LANGUAGE, NAME, NUMBER, ConfError, checked
 
@@ -157,7 +158,9 @@ def _emergency(setup: Setup) -> str:
 def _callback(trunk: str, setup: Setup) -> str:
     """The number emergency services can call back: the first hotline of this trunk, else none."""
     found = next((row.number for row in setup.hotlines if row.trunk == trunk), "")
-    return checked(found, NUMBER, "hotline number") if found else ""
+    if not found:
+        return ""
+    return checked(callerid.shown(found, setup.trunk[trunk], setup.defaults.country), NUMBER, "hotline number")
 
 
 def _colleagues(setup: Setup) -> str:

@@ -94,8 +94,13 @@ def _trunk(trunk: Trunk, host: str, options: SipOptions) -> list[Section]:
     """One carrier: reached at `host`, known by its address from any port."""
     name = trunk.endpoint
     endpoint = Section(name, TRUNK_BASE).set("aors", name, NAME)
+    if trunk.caller_id_in == "from":
+        endpoint.set("send_pai", "no")
+    if trunk.caller_id_in == "pai":
+        endpoint.set("from_user", trunk.account, NAME)
     aor = Section(name).set("type", "aor").set("contact", f"sip:{trunk.host}", CONTACT)
-    aor.set("qualify_frequency", str(options.qualify_trunks_s))
+    qualify_s = options.qualify_trunks_s if trunk.qualify is None else trunk.qualify
+    aor.set("qualify_frequency", str(qualify_s))
     return [endpoint, aor, Section(name).set("type", "identify").set("endpoint", name, NAME).set("match", host)]
 
 

@@ -23,6 +23,7 @@ from controller.web import (
     routes_outbound,
     routes_queues,
     routes_setup,
+    routes_trunks,
 )
 from controller.web.broadcast import Broadcast
 from controller.web.deps import Deps
@@ -33,6 +34,7 @@ ROUTERS: Final = (
     routes_calls.router,
     routes_agents.router,
     routes_queues.router,
+    routes_trunks.router,
     routes_alerts.router,
     routes_outbound.router,
     routes_numbers.router,

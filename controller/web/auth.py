@@ -113,6 +113,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Access]]] = {
     "/api/v1/agents/{agent}/status": {"PUT": Access(_HANDLE)},
     "/api/v1/agents/{agent}/wrap-up": {"POST": Access(_HANDLE)},
     "/api/v1/queues": {"GET": Access(_LOOK, query=_PAGED)},
+    "/api/v1/trunks": {"GET": Access(_WATCH, query=_PAGED)},
     "/api/v1/alerts": {"GET": Access(_WATCH, query=_PAGED | {"state"})},
     "/api/v1/outbound": {"POST": Access(_ASK)},
     "/api/v1/outbound/explain": {"GET": Access(_ASK, query=_EXPLAIN)},

@@ -268,6 +268,60 @@ class AlertPage(Told):
     next: str | None
 
 
+class CodeCount(Told):
+    """How attempts ended: `sip 503`, or how Asterisk says it where no answer came (`noanswer`, `cancel`)."""
+
+    code: str
+    count: int
+
+
+class Worked(Told):
+    """What attempts of the last hour came to. `failed` are failures of the trunk itself; ratios are null without any.
+
+    The answer-seizure ratio is answered attempts over all, the post-dial delay the mean time to the first sign of the
+    far phone where the dial path measured it.
+    """
+
+    attempts: int
+    answered: int
+    failed: int
+    answer_seizure_percent: float | None
+    post_dial_delay_ms: int | None
+    codes: list[CodeCount]
+
+
+class TrunkOut(Told):
+    """One trunk. `reachable` is false when it does not answer OPTIONS, `cooling_until` when it is left out."""
+
+    name: str
+    carrier: str | None
+    enabled: bool
+    usable: bool
+    why_not: str | None
+    reachable: bool
+    cooling_until: Instant | None
+    failures_in_a_row: int
+    calls: int
+    max_channels: int | None
+    max_cps: int | None
+    worked: Worked
+
+
+class CarrierWorked(Told):
+    """All trunks of one carrier together."""
+
+    name: str
+    worked: Worked
+
+
+class TrunkPage(Told):
+    """Trunks in the order of the setup, and every carrier that has one."""
+
+    items: list[TrunkOut]
+    carriers: list[CarrierWorked]
+    next: str | None
+
+
 class AttemptOut(Told):
     """One trunk the call would try, in order."""
 

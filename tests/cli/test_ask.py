@@ -20,7 +20,7 @@ def ask(run, environ, served):
     return run
 
 
-@pytest.mark.parametrize("verb", ["calls", "agents", "queues"])
+@pytest.mark.parametrize("verb", ["calls", "agents", "queues", "trunks"])
 def test_what_is_happening_now_is_a_table_or_json(ask, verb):
     table = ask(verb)
     assert (table.code, table.err) == (0, "")

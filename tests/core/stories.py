@@ -39,6 +39,10 @@ class Stories:
                 self.live[fact.call] = Story(fact.direction)
             case facts.AgentChanged() | facts.SetupApplied() | facts.Reconciled() | facts.OddEvent():
                 pass
+            case facts.TrunkChanged() | facts.FraudSuspected():
+                pass
+            case facts.AlertRaised(kind="fraud") | facts.AlertCleared(kind="fraud"):
+                pass
             case _ if fact.call not in self.live:
                 self._must(fact, False, "it is not known or has ended")
             case _:

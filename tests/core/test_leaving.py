@@ -9,7 +9,7 @@ import pytest
 from controller.core import leaving
 from controller.core.commands import ReplyTrunks
 from controller.core.events import OutboundAsked, OutboundEnded, OutboundNextAsked, PhoneChannel, SetupChanged
-from controller.core.facts import TrunkFailed
+from controller.core.facts import AttemptEnded, TrunkFailed
 from controller.core.model import Attempt, Call, Phase, TrunkState
 from controller.core.setup import Hotline, Setup, Trunk
 from controller.core.turn import Turn
@@ -110,7 +110,8 @@ def test_a_trunk_that_failed_is_given_back_and_counted() -> None:
     turn = Turn(book.world, book.now_ms, "test#1")
     leaving.failed(turn, book.call("1.9"), "CONGESTION", 34)
     assert (book.world.trunks["v1"].live, book.world.trunks["v1"].failures) == ((), 1)
-    assert turn.facts == [TrunkFailed("1.9", "v1", "CONGESTION", 34, None)]
+    tried = AttemptEnded("1.9", "v1", book.call("1.9").hotline, "CONGESTION", 34, 0, 0, 0)
+    assert turn.facts == [tried, TrunkFailed("1.9", "v1", "CONGESTION", 34, None)]
 
 
 def test_a_forward_keeps_the_hotline_the_caller_dialled() -> None:

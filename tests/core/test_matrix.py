@@ -51,6 +51,7 @@ ABOUT_NO_CALL = {
     events.OutboundAsked: "begins a call",
     events.DialplanCalled: "about a call that is over",
     events.SetupChanged: "about everything",
+    events.TrunkSeen: "about a trunk",
     events.LinkLost: "about the link",
     events.SnapshotTaken: "about everything",
     events.ClockMoved: "about time",

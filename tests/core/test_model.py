@@ -7,7 +7,21 @@ from typing import get_args
 
 import pytest
 
-from controller.core.model import Agent, Alert, Call, Entity, HotlineState, Pbx, Phase, QueueDay, TrunkState, key_of
+from controller.core.model import (
+    Agent,
+    AgentUse,
+    Alert,
+    Call,
+    CalleeDay,
+    Entity,
+    HotlineState,
+    Pbx,
+    Phase,
+    QueueDay,
+    TrunkState,
+    TrunkWindow,
+    key_of,
+)
 
 pytestmark = pytest.mark.pure
 
@@ -16,6 +30,9 @@ ROWS = [
     (Agent("an"), ("agent", "an")),
     (TrunkState("v1"), ("trunk", "v1")),
     (HotlineState("+84"), ("hotline", "+84")),
+    (TrunkWindow("v1"), ("trunk_window", "v1")),
+    (AgentUse("an"), ("agent_use", "an")),
+    (CalleeDay("+84>+85", "2026-01-01", 1, 2), ("callee_day", "+84>+85")),
     (Alert("1.1.talk_time", "talk_time", "1.1", "", "", "", 1, 2), ("alert", "1.1.talk_time")),
     (QueueDay("sales", "2026-01-01"), ("queue_day", "sales")),
     (Pbx(), ("pbx", "asterisk")),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from controller.carrier_file import shipped
 from controller.core.setup import (
+    AGENT_LIMITS,
     Adaptive,
     AgentSetup,
     Blocked,
@@ -23,6 +24,7 @@ from controller.core.setup import (
     Ported,
     Queue,
     QueueGroup,
+    Reach,
     Schedule,
     Setup,
     Strategy,
@@ -37,6 +39,9 @@ from tests.core.documents import BASE, DROP, changed, problems, right, warnings
 pytestmark = pytest.mark.pure
 
 VN = shipped("VN")
+CONTACT = "sip:binh@127.0.0.21:5071"
+PLAIN: dict[str, Any] = {"limits": AGENT_LIMITS, "reach": Reach()}
+"""What an agent may call and use who is not told otherwise."""
 
 
 def setup_of(document: dict[str, Any]) -> Setup:
@@ -72,9 +77,11 @@ def test_a_right_document_becomes_the_setup_it_says() -> None:
         on_no_agent=to_sales,
     )
     assert setup.agents == (
-        AgentSetup("an", ("sales",), "101", "auto", None, Phone("an", "a-Secret.1"), "an"),
-        AgentSetup("binh", ("sales", "support"), phone=Phone(contact="sip:binh@127.0.0.21:5071"), endpoint="binh"),
-        AgentSetup("chi", ("support",), phone=Phone(endpoint="desk-chi"), endpoint="desk-chi"),
+        AgentSetup("an", ("sales",), "101", "auto", None, Phone("an", "a-Secret.1"), "an", **PLAIN),
+        AgentSetup(
+            "binh", ("sales", "support"), phone=Phone(contact="sip:binh@127.0.0.21:5071"), endpoint="binh", **PLAIN
+        ),
+        AgentSetup("chi", ("support",), phone=Phone(endpoint="desk-chi"), endpoint="desk-chi", **PLAIN),
     )
     assert setup.blocked == (Blocked("+84900000001"),)
     assert setup.ported == (Ported("+84912345679", "viettel"),)

@@ -27,6 +27,7 @@ DECLARED = {
     ("PUT", "/api/v1/agents/{agent}/status"): "admin supervisor agent:an",
     ("POST", "/api/v1/agents/{agent}/wrap-up"): "admin supervisor agent:an",
     ("GET", "/api/v1/queues"): "admin supervisor agent:an read",
+    ("GET", "/api/v1/trunks"): "admin supervisor read",
     ("GET", "/api/v1/alerts"): "admin supervisor read",
     ("POST", "/api/v1/outbound"): "admin supervisor agent:an dial",
     ("GET", "/api/v1/outbound/explain"): "admin supervisor agent:an dial",

@@ -42,6 +42,7 @@ PATHS = {
     "channels.setChannelVar": "POST /channels/{channelId}/variable",
     "channels.startMoh": "POST /channels/{channelId}/moh",
     "channels.stopMoh": "DELETE /channels/{channelId}/moh",
+    "endpoints.get": "GET /endpoints/{tech}/{resource}",
     "endpoints.listByTech": "GET /endpoints/{tech}",
     "playbacks.stop": "DELETE /playbacks/{playbackId}",
 }

@@ -1,0 +1,110 @@
+"""What sort of number a callee's is and in which country, and whether somebody may call there at all.
+
+The rule is written for the worst day, a stolen phone: what is not plainly inside the country is abroad, and what is
+abroad is closed unless the setup opens it (docs/decisions.md 23). Satellites and networks of no country have country
+codes of their own (ITU-T E.164, list of assigned codes); premium numbers abroad are told by libphonenumber.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import phonenumbers
+
+from controller.core.numbers import Kind, Number
+from controller.core.setup import NUMBER_KINDS, Reach
+
+NOWHERE = "001"
+"""What libphonenumber calls the country of a number that belongs to none, such as an international freephone."""
+HOME_DIGITS_MAX = 9
+"""The longest Vietnamese number without its 0; what is longer leads out by a carrier code, or nowhere."""
+_SATELLITE = re.compile(r"(?:87[08]|88[123])")
+_TYPES = {
+    phonenumbers.PhoneNumberType.FIXED_LINE: "landline",
+    phonenumbers.PhoneNumberType.MOBILE: "mobile",
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE: "landline",
+    phonenumbers.PhoneNumberType.TOLL_FREE: "toll_free",
+    phonenumbers.PhoneNumberType.PREMIUM_RATE: "premium",
+    # Both are billed to the caller at rates nobody sees beforehand, and both are old friends of fraudsters.
+    phonenumbers.PhoneNumberType.SHARED_COST: "premium",
+    phonenumbers.PhoneNumberType.PERSONAL_NUMBER: "premium",
+    phonenumbers.PhoneNumberType.VOIP: "voip",
+    phonenumbers.PhoneNumberType.UNKNOWN: "unknown",
+}
+
+
+def kind_and_country(number: Number, home: str) -> tuple[str, str]:
+    """A word of `NUMBER_KINDS` and the country: `home`, another one, `001` for none, empty when nobody can tell."""
+    if number.kind is Kind.FOREIGN:
+        return _abroad(number.e164)
+    word = number.kind.value
+    kind = word if word in NUMBER_KINDS else "unknown"
+    if number.kind is not Kind.UNKNOWN:
+        return kind, home
+    outside = _after_exit_code(number.dial, home)
+    if outside is None:
+        return kind, home
+    code = str(phonenumbers.country_code_for_region(home))
+    if code != "0" and outside.startswith(code):
+        return kind, home
+    return ("satellite" if _SATELLITE.match(outside) else kind), ""
+
+
+def refusal(reach: Reach, number: Number, home: str) -> tuple[str, str]:
+    """Reason and words why this number may not be called; two empty texts when it may."""
+    kind, country = kind_and_country(number, home)
+    if kind not in reach.kinds:
+        return "number_kind", f"{kind} numbers are not open for this call"
+    if country == home or reach.countries is None or kind == "satellite" or country in reach.countries:
+        return "", ""
+    where = {"": "a country nobody can tell", NOWHERE: "a network of no country"}.get(country, country)
+    return "country", f"it leads to {where}, and only calls inside {_list(home, reach.countries)} are open"
+
+
+def _list(home: str, countries: tuple[str, ...]) -> str:
+    return ", ".join(dict.fromkeys((home, *countries)))
+
+
+def _abroad(e164: str) -> tuple[str, str]:
+    try:
+        parsed = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return "unknown", ""
+    code = parsed.country_code or 0
+    country = phonenumbers.region_code_for_country_code(code)
+    if country == NOWHERE:
+        return _of_no_country(e164[1:], parsed)
+    kind = _TYPES.get(phonenumbers.number_type(parsed), "service")
+    return kind, phonenumbers.region_code_for_number(parsed) or _sole_country(code)
+
+
+def _of_no_country(digits: str, parsed: phonenumbers.PhoneNumber) -> tuple[str, str]:
+    if _SATELLITE.match(digits):
+        return "satellite", NOWHERE
+    return _TYPES.get(phonenumbers.number_type(parsed), "service"), NOWHERE
+
+
+def _sole_country(code: int) -> str:
+    """The country of a code when there is one alone: of +1 a number that is in no range could be anywhere."""
+    regions = phonenumbers.region_codes_for_country_code(code)
+    return regions[0] if len(regions) == 1 else ""
+
+
+def _after_exit_code(dial: str, home: str) -> str | None:
+    """The digits behind what leads out of the country; None for a number inside it."""
+    if dial.startswith("+"):
+        return dial[1:]
+    found = _exit_code(home).match(dial)
+    if found and found.end() < len(dial):
+        return dial[found.end() :]
+    if home == "VN" and not dial.startswith("0") and len(dial) > HOME_DIGITS_MAX:
+        return dial
+    return None
+
+
+@cache
+def _exit_code(home: str) -> re.Pattern[str]:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(home)
+    prefix = metadata.international_prefix if metadata is not None else None
+    return re.compile(prefix or "00")
