@@ -45,6 +45,8 @@ DIALLING: Final = frozenset({"Dial", "Originate", "AGI", "Stasis", "Playback", "
 
 OURS: Final = frozenset({"TD_AGI"})
 DIAL_OPTIONS: Final = frozenset("gi")
+LONGEST_TALK: Final = re.compile(r"L\(\$\{FILTER\(0-9,\$\{TD_TALK_MAX\}\)\}000\)")
+"""The one option with a value: how long a talk may last, in milliseconds made of digits alone."""
 STATUS: Final = {"Stasis": ("STASISSTATUS",), "AGI": ("TD_OK", "AGISTATUS")}
 SOON: Final = 2
 """Steps within which a status is looked at, and before which a time-out is set."""
@@ -116,9 +118,9 @@ def channels(plan: Dialplan) -> Iterator[Finding]:
         if step.app != "Dial":
             continue
         rest = arguments(step)[1:]
-        options = rest[1] if len(rest) > 1 else ""
+        options = LONGEST_TALK.sub("", rest[1]) if len(rest) > 1 else ""
         if "i" not in options or not set(options) <= DIAL_OPTIONS:
-            yield Finding(step.line, "dial-options", "Dial wants `i` and no option but g")
+            yield Finding(step.line, "dial-options", "Dial wants `i` and no option but g and a longest talk")
         if not rest or not rest[0]:
             yield Finding(step.line, "dial-options", "Dial without a time limit")
 

@@ -25,7 +25,7 @@ def test_what_is_happening_now_is_a_table_or_json(ask, verb):
     table = ask(verb)
     assert (table.code, table.err) == (0, "")
     heads, *rows = table.out.splitlines()
-    assert heads.split()[0] in {"CALL", "AGENT", "QUEUE"}
+    assert heads.split()[0] in {"CALL", "AGENT", "QUEUE", "TRUNK"}
     data = ask(verb, "--json")
     found = json.loads(data.out)
     items = found["items"] if verb == "calls" else found
