@@ -137,7 +137,8 @@ def _uses(world: World) -> Iterator[str]:
         if any(call not in world.calls for call in hotline.use.live):
             yield f"S8 hotline {hotline.number}: counts {hotline.use.live}"
     for row in world.agent_uses.values():
-        if any(call not in world.calls or world.calls[call].agent != row.agent for call in row.use.live):
+        calls = [world.calls.get(name) for name in row.use.live]
+        if any(call is None or row.agent not in (call.agent, call.served_by) for call in calls):
             yield f"S8 agent {row.agent}: counts {row.use.live}"
 
 

@@ -67,7 +67,8 @@ def release(turn: Turn, call: Call) -> None:
 def over(turn: Turn, call: Call) -> None:
     """The call is over: it holds nothing and counts nowhere as up any more."""
     if call.attempts:
-        tried(turn, call, "ANSWER" if call.answered_at_ms is not None else "CANCEL")
+        own = call.direction == "outbound" and call.answered_at_ms is not None
+        tried(turn, call, "ANSWER" if own else "CANCEL")
         call = turn.world.calls.get(call.id, call)
     release(turn, call)
     spending.over(turn, call)
@@ -81,6 +82,8 @@ def succeeded(turn: Turn, call: Call) -> None:
             turn.say(facts.TrunkChanged(state.name, "up"))
         turn.put(trunks.succeeded(state))
     spending.answered(turn, call)
+    if call.direction == "inbound":
+        tried(turn, turn.world.calls[call.id], "ANSWER")
 
 
 def failed(turn: Turn, call: Call, status: str, cause: int, sip: int = 0, delay_ms: int = 0) -> None:
@@ -104,7 +107,8 @@ def tried(turn: Turn, call: Call, status: str, cause: int = 0, sip: int = 0, del
         return
     attempt = call.attempts[call.attempt - 1] if 0 < call.attempt <= len(call.attempts) else None
     hotline = attempt.hotline if attempt is not None and attempt.trunk == call.trunk else ""
-    until_ms = call.answered_at_ms if call.answered_at_ms is not None else turn.now_ms
+    answered_ms = call.answered_at_ms or 0
+    until_ms = answered_ms if answered_ms >= call.attempt_at_ms else turn.now_ms
     took_ms = max(0, until_ms - call.attempt_at_ms)
     turn.say(facts.AttemptEnded(call.id, call.trunk, hotline, status, cause, sip, delay_ms, took_ms))
     window = quality.note(

@@ -49,7 +49,8 @@ def end(use: Use, call: str, now_ms: int, day: str, since_ms: int | None = None)
     """A call is over: its talk since `since_ms` (None: there was none) is added to the day it ended on."""
     if call not in use.live:
         return use
-    talked = 0 if since_ms is None else max(0, now_ms - since_ms)
+    began_ms = dict(use.talks).get(call, since_ms)
+    talked = 0 if began_ms is None else max(0, now_ms - began_ms)
     today = _today(use, day) if talked else use
     live = tuple(name for name in use.live if name != call)
     talks = tuple(row for row in use.talks if row[0] != call)

@@ -23,8 +23,7 @@ def may(turn: Turn, call: Call, attempt: Attempt) -> bool:
     if attempt.number in turn.setup.defaults.emergency:
         return True
     hotline = turn.setup.hotline.get(attempt.hotline)
-    agent = call.agent if call.direction == "outbound" else ""
-    if hotline is None or candidates.barred(turn.setup, agent, hotline)[0]:
+    if hotline is None or candidates.barred(turn.setup, _whose(call), hotline)[0]:
         return False
     state, day = _state(turn, hotline.number), figures.today(turn.world, turn.now_ms)
     if quota.room(state.use, hotline.limits, turn.now_ms, day, call.id):
@@ -36,8 +35,7 @@ def may(turn: Turn, call: Call, attempt: Attempt) -> bool:
 
 def begin(turn: Turn, call: Call, attempt: Attempt) -> None:
     """The call leaves by this hotline; another one it tried before no longer carries it. It is its agent's call too."""
-    if call.direction == "outbound":
-        _begin_agent(turn, call)
+    _begin_agent(turn, call)
     day, now_ms = figures.today(turn.world, turn.now_ms), turn.now_ms
     for number in dict.fromkeys(row.hotline for row in call.attempts):
         if number != attempt.hotline:
@@ -55,8 +53,13 @@ def begin(turn: Turn, call: Call, attempt: Attempt) -> None:
     turn.put(replace(state, used_at_ms=now_ms, use=quota.begin(state.use, limits, call.id, now_ms, day)))
 
 
+def _whose(call: Call) -> str:
+    """The agent a call out belongs to: who dialled, or who sent a caller on; empty for a menu that leads to a phone."""
+    return call.agent if call.direction == "outbound" else call.served_by
+
+
 def _begin_agent(turn: Turn, call: Call) -> None:
-    agent = turn.setup.agent.get(call.agent)
+    agent = turn.setup.agent.get(_whose(call))
     if agent is not None:
         row = of_agent(turn, agent.name)
         day = figures.today(turn.world, turn.now_ms)
@@ -84,10 +87,11 @@ def over(turn: Turn, call: Call) -> None:
     since_ms, carrier = call.answered_at_ms, _carrier_hotline(turn, call)
     for number in dict.fromkeys(row.hotline for row in call.attempts):
         _over_hotline(turn, call, number, since_ms if number == carrier else None)
-    row = turn.world.agent_uses.get(call.agent)
+    row = turn.world.agent_uses.get(_whose(call))
     if row is not None and call.id in row.use.live:
         day = figures.today(turn.world, turn.now_ms)
-        turn.put(replace(row, use=quota.end(row.use, call.id, turn.now_ms, day, since_ms)))
+        mine_ms = since_ms if call.direction == "outbound" else None
+        turn.put(replace(row, use=quota.end(row.use, call.id, turn.now_ms, day, mine_ms)))
 
 
 def over_trunk(turn: Turn, state: TrunkState, call: Call) -> TrunkState:

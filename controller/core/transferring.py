@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controller.core import alerts, commands, ending, facts, trunks, ways
+from controller.core import alerts, commands, ending, facts, fraud, trunks, ways
 from controller.core.answer import OK, Answer
 from controller.core.events import TransferAsked
 from controller.core.model import Call, Phase
@@ -26,6 +26,7 @@ def asked(turn: Turn, event: TransferAsked) -> Answer:
         return Answer("conflict", "only a caller who talks to an agent can be transferred")
     turn.by = event.by
     decision = trunks.decide(_question(turn, call, event))
+    fraud.watch(turn, call.agent, call.id, event.dialled, decision.reason)
     if not decision.allowed:
         turn.say(facts.OutboundBlocked(call.id, call.agent, decision.to, decision.reason, decision.steps))
         return Answer("refused", f"{decision.to or event.dialled} may not be called: {decision.reason}")
@@ -36,7 +37,8 @@ def asked(turn: Turn, event: TransferAsked) -> Answer:
 
 def _question(turn: Turn, call: Call, event: TransferAsked) -> trunks.Question:
     question = ways.question(turn, call, event.dialled, event.via or call.hotline)
-    return replace(question, agent=call.agent, ported=event.ported, ported_source=event.ported_source)
+    uses = turn.world.agent_uses
+    return replace(question, agent=call.agent, ported=event.ported, ported_source=event.ported_source, agent_uses=uses)
 
 
 def _leave_agent(turn: Turn, call: Call) -> Call:

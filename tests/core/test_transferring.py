@@ -9,6 +9,7 @@ import pytest
 from controller.core.commands import HangUp, Join, Part, RingPhone, StartMusic
 from controller.core.events import CallGone, LegAnswered, TransferAsked
 from controller.core.facts import (
+    AttemptEnded,
     CallAnswered,
     CallEnded,
     CallTransferred,
@@ -17,7 +18,7 @@ from controller.core.facts import (
     TransferAnswered,
 )
 from controller.core.model import AgentPhase, Phase
-from controller.core.setup import Blocked, Setup
+from controller.core.setup import Blocked, Limits, Setup
 from tests.core.setups import SALES
 from tests.core.test_outbound import SECOND, trunks
 from tests.core.words import answers, arrives, leg_gone
@@ -88,3 +89,23 @@ def test_a_phone_that_does_not_take_the_transfer_ends_the_call() -> None:
 def test_a_restart_in_the_middle_loses_nobody() -> None:
     book = talking().when(ASKED).restarted()
     assert (book.call("1.1").phase, book.call("1.1").served_by) == (Phase.FORWARDING, "an")
+
+
+def test_a_transfer_is_a_call_out_of_the_agent_who_sent_the_caller_on() -> None:
+    setup = trunks()
+    limited = tuple(replace(row, limits=Limits(calls_per_day=1)) for row in setup.agents)
+    book = talking(replace(setup, agents=limited)).when(ASKED).then(a(RingPhone))
+    assert book.world.agent_uses["an"].use.calls == 1
+    book.when(leg_gone()).when(LegAnswered("1.1", "1.1.p2")).then(a(AttemptEnded, status="ANSWER", trunk="v1"))
+    book.passes(7).when(CallGone("1.1", 16)).then(never(AttemptEnded))
+    assert book.world.agent_uses["an"].use.live == ()
+    book.passes(30).when(arrives(2)).when(answers(2)).passes(1)
+    book.when(TransferAsked("1.2", "0967123456", by="an")).then(
+        never(RingPhone), a(OutboundBlocked, reason="over_limit")
+    )
+    assert book.answer.code == "refused"
+
+
+def test_a_caller_who_leaves_while_the_phone_rings_answered_no_attempt() -> None:
+    book = talking().when(ASKED).passes(2).when(CallGone("1.1", 16))
+    book.then(a(AttemptEnded, status="CANCEL"), a(CallEnded, result="answered"))
