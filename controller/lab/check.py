@@ -22,13 +22,14 @@ from controller.clock import SystemClock
 from controller.core.setup import Setup, Way
 from controller.errors import TongdaiError
 from controller.lab.check_asterisk import FAIL, OK, TIME_LIMIT_S, WARN, Ari, AskError, Found, look_at_asterisk
-from controller.lab.lint_config import PASSWORD_CHARS_MIN, strong
+from controller.lab.lint_config import PASSWORD_CHARS_MIN, lint_config, strong
 from controller.settings import Bind, Settings
 from controller.store.db import Database
 from controller.store.setup_repo import SetupRepo
 
 RESOLVE_SLOW_S: Final = 1.0
 NAMES_MAX: Final = 5
+CONFIGURATION: Final = ("asterisk.conf", "manager.conf", "http.conf", "ari.conf", "pjsip.conf", "modules.conf")
 SUFFIXES: Final = ("wav", "sln", "sln16", "gsm", "ulaw", "alaw", "g722", "wav16")
 
 
@@ -47,6 +48,7 @@ async def run_check(settings: Settings, say: Callable[[str], None]) -> int:
         [await asyncio.to_thread(_host_name)],
         _passwords(setup),
         _carriers(setup),
+        await asyncio.to_thread(lambda: list(_configuration(settings, setup))),
     )
     for found in (row for group in groups for row in group):
         say(str(found))
@@ -149,6 +151,25 @@ def _carriers(setup: Setup) -> list[Found]:
         return []
     said = f"the {table.origin} table {table.version} stands in: {table.trouble}"
     return [Found(WARN, "carriers", said, f"đang dùng bảng {table.origin} {table.version}: {table.trouble}")]
+
+
+def _configuration(settings: Settings, setup: Setup) -> Iterator[Found]:
+    """Open doors in Asterisk's own files, where they stand on this machine and we may read them."""
+    try:
+        folder = Path(Ari(settings).variable("ASTETCDIR"))
+    except AskError:
+        return
+    files = {}
+    for name in CONFIGURATION:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            files[name] = (folder / name).read_text(encoding="utf-8")
+    found = lint_config(files, [agent.extension for agent in setup.agents if agent.extension])
+    for name, findings in found.items():
+        more = f" (+{len(findings) - 1})" if len(findings) > 1 else ""
+        yield Found(WARN, "security", f"{folder / name}:{findings[0].line}: {findings[0].text}{more}")
+    if files and not found:
+        said = f"nothing open in {len(files)} files of {folder}"
+        yield Found(OK, "security", said, f"không có gì hở trong {len(files)} tệp của {folder}")
 
 
 def _passwords(setup: Setup) -> list[Found]:

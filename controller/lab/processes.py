@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -70,7 +71,8 @@ class Child:
         return self.log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:] if self.log.exists() else ""
 
     async def _spawn(self) -> None:
-        with self.log.open("ab") as log:
+        # For its owner alone: Asterisk writes whole numbers into its own.
+        with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *bound_to_us(self.command),
                 stdin=asyncio.subprocess.DEVNULL,

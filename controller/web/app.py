@@ -43,6 +43,7 @@ ROUTERS: Final = (
     routes_health.router,
 )
 _OWN_REFUSALS: Final = {
+    ("/api/v1/outbound", "post"): (("404", "no agent of this name"),),
     ("/api/v1/setup", "get"): (("406", "neither JSON nor TOML is taken"),),
     ("/api/v1/setup", "put"): (("428", "it is not said which version the change began from"),),
 }

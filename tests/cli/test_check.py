@@ -252,6 +252,23 @@ def test_a_table_of_carriers_that_has_gone_is_told():
     assert check._carriers(Setup()) == []
 
 
+def test_open_doors_in_asterisks_own_files_are_told(look, ari, tmp_path):
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    ari.variables["ASTETCDIR"] = str(etc)
+    (etc / "http.conf").write_text("[general]\nenabled=yes\nbindaddr=127.0.0.1\nenable_status=no\n")
+    told = look()
+    assert words(told)["security"] == "ok"
+    (etc / "http.conf").write_text("[general]\nenabled=yes\nbindaddr=0.0.0.0\n")
+    (etc / "manager.conf").write_text("[general]\nenabled=no\n[admin]\nsecret=hunter2\n")
+    told = look()
+    assert told.code == 0, "an open door is no call that suffers"
+    assert words(told)["security"] == "warn"
+    assert f"{etc / 'http.conf'}:1: bindaddr=0.0.0.0 can be reached from outside (+1)" in told.out
+    assert f"{etc / 'manager.conf'}:3: a manager user: admin" in told.out
+    assert "hunter2" not in told.out
+
+
 def test_every_sound_of_a_setup_is_looked_for():
     way = Way(WayKind.HANGUP, play="closed")
     setup = Setup(

@@ -51,7 +51,7 @@ def test_a_whole_number_in_log_and_figures(lab: Path, number: str) -> None:
     assert "12345" not in found
 
 
-@pytest.mark.parametrize("name", ["lab.json", "tongdai.db", "journal/1-2.jsonl"])
+@pytest.mark.parametrize("name", ["lab.json", "tongdai.db", "daemon.log", "journal/1-2.jsonl"])
 def test_a_file_that_others_may_read(lab: Path, name: str) -> None:
     (lab / name).chmod(0o644)
     assert leaks(lab, {}, set()) == [f"{name}: can be read by others"]

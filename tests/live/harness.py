@@ -36,6 +36,7 @@ NOTICED_S = (
     0.2  # Asterisk sees the loss of a socket after 16 ms; a call of those milliseconds waits for the next daemon
 )
 GREETING_HZ = 1000
+BREACH = "an invariant does not hold"
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates for loopback would take longer than the tests
 
 Json = dict[str, Any]
@@ -88,7 +89,13 @@ class Lab:
         command += [word for setting in daemon for word in ("--set", setting)]
         with (directory / "lab.out").open("wb") as out:
             lab.process = subprocess.Popen(
-                command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                command,
+                cwd=REPOSITORY,
+                env=os.environ | {"CHECK": "1"},  # every invariant after every step, on real calls too
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
         lab._wait_ready()
         for name, seconds in (("live-short", 0.3), ("live-long", 5.0)):
@@ -165,6 +172,8 @@ class Lab:
         assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()], "the lab left a process behind"
         found = leaks.leaks(self.directory, told, secrets)
         assert not found, "\n".join(found)
+        log = (self.directory / "daemon.log").read_text(errors="replace")
+        assert not (broken := [line for line in log.splitlines() if BREACH in line]), "\n".join(broken)
 
     def output(self) -> str:
         parts = [*sorted(self.directory.glob("*.out")), *sorted(self.directory.glob("*.log"))]

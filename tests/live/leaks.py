@@ -72,7 +72,12 @@ def leaks(directory: Path, told: dict[str, str], secrets: set[str]) -> list[str]
             found += [f"{name}: {len(numbers)} whole numbers, one ends in {numbers[0][-3:]}"] if numbers else []
     found += [
         f"{path.relative_to(directory)}: can be read by others"
-        for path in [*directory.glob("*.db*"), *directory.glob("journal/*"), directory / "lab.json"]
+        for path in [
+            *directory.glob("*.db*"),
+            *directory.glob("*.log"),
+            *directory.glob("journal/*"),
+            directory / "lab.json",
+        ]
         if path.exists() and path.stat().st_mode & 0o077
     ]
     return found
