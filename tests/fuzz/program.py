@@ -7,11 +7,12 @@ The same id, seed and batch always make the same inputs, so that one line repeat
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-SAMPLES_MAX = 100_000
+SAMPLES_MAX = 20_000
 
 
 class Program(Protocol):
@@ -54,7 +55,7 @@ class Times:
 
     every: int = 1
     count: int = 0
-    kept: list[float] = field(default_factory=list)
+    kept: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, seconds: float) -> None:
         self.count += 1

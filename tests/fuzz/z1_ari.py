@@ -15,7 +15,7 @@ from tests.wire import ari_models
 from tests.wire.ari_checks import check
 
 MESSAGES = 50
-WARM_BATCHES = 100
+WARM_BATCHES = 200
 """After these the reader has seen every kind of message: what it takes then, it keeps."""
 
 
