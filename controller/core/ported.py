@@ -79,25 +79,6 @@ class PortedTable:
         self._carriers = tuple(carriers)
         self._rows = rows
 
-    @classmethod
-    def build(cls, rows: Iterable[tuple[str, str]]) -> PortedTable:
-        """Make a whole table of (E.164, carrier) rows; of rows of one number the last counts.
-
-        ValueError for a number that is not `+` and at most 15 digits, and for more than 256 carriers.
-        """
-        places: dict[str, int] = {}
-        found: dict[int, int] = {}
-        for number, carrier in rows:
-            key = key_of(number)
-            if key is None:
-                raise ValueError(f"not an E.164 number: {number[:20]!r}")
-            found[key] = word_of(key, 0, place_of(carrier, places))
-        words = sorted(found.values())
-        table = cls((word >> SHIFT for word in words[::BLOCK_ROWS]), tuple(places), len(words))
-        for n in range(table.blocks):
-            table.put(n, packed(words[n * BLOCK_ROWS : (n + 1) * BLOCK_ROWS]))
-        return table
-
     def find(self, e164: str) -> str | None:
         """The carrier of a number, empty when it is not in the table; None when its block is not here yet."""
         n = self.block_of(e164)
