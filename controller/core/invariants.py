@@ -55,6 +55,8 @@ def _call(world: World, call: Call, now_ms: int) -> Iterator[str]:
         yield f"S1 {name}: {call.agent} has not dialled it"
     if (call.phase in (Phase.TALKING, Phase.FORWARDING)) != bool(call.leg):
         yield f"S3 {name}: its far leg is {call.leg!r}"
+    if call.held_by and call.phase not in (Phase.TALKING, Phase.CONNECTED):
+        yield f"S3 {name}: is held by {call.held_by} and is no talk"
     if call.phase is Phase.WAITING and call.queue not in world.setup.queue:
         yield f"S12 {name}: waits in {call.queue!r}, which is no queue"
     yield from _times(call, name, now_ms)

@@ -105,6 +105,14 @@ class Floor:
         if (name := self._one(n, "inbound")) is not None:
             self.exchange.hang_up(name, cause=0)
 
+    def hold(self, n: int, m: int) -> None:
+        """Any phone holds or comes back, also one that does not talk."""
+        names = list(self.exchange.channels)
+        if names:
+            name = names[n % len(names)]
+            ours = ids.parse(name)
+            self.tell(events.HoldChanged(ours.call if ours else name, name, bool(m % 2)))
+
     def digit(self, n: int, m: int) -> None:
         menus = [call.id for call in self.world.calls.values() if call.phase is Phase.MENU]
         if menus:
@@ -378,6 +386,7 @@ class Floor:
 CALM = {
     "caller_arrives": 30,
     "caller_hangs_up": 10,
+    "hold": 3,
     "digit": 12,
     "prompt_ends": 14,
     "agent_acts": 8,
