@@ -13,6 +13,10 @@ from controller.toml_lines import lines_of
 
 BYTES_MAX = 8 * 1024 * 1024
 MARK = "\ufeff"
+KEY_PARTS_MAX = 32
+_PART = r"""(?:[A-Za-z0-9_-]{1,200}+|"[^"\n]{0,200}+"|'[^'\n]{0,200}+')[ \t]*+\.[ \t]*+"""
+_DEEP_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}){{{KEY_PARTS_MAX},}}+")
+"""A key such as `a.a.a.…`: the standard library takes time with the square of its parts, minutes for a megabyte."""
 _SYNTAX = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL)
 
 
@@ -33,6 +37,9 @@ def document_of(text: str, source: str) -> dict[str, object]:
     """The tables of a text; SetupError with the line where it is no TOML."""
     if len(text) > BYTES_MAX:
         raise SetupError((f"{source}:1: is longer than {BYTES_MAX} characters; import long lists from CSV instead",))
+    if (deep := _DEEP_KEY.search(text)) is not None:
+        line = text.count("\n", 0, deep.start()) + 1
+        raise SetupError((f"{source}:{line}: a key of more than {KEY_PARTS_MAX} parts",))
     try:
         return tomllib.loads(text.removeprefix(MARK))
     except tomllib.TOMLDecodeError as error:

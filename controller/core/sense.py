@@ -52,7 +52,8 @@ def check(draft: Draft, report: Report) -> None:
 def exists(report: Report, place: Place, what: str, name: str, *names: Mapping[str, object]) -> None:
     """Report a name nobody has in any of these tables."""
     if name and not any(name in table for table in names):
-        report.add(place, f"no {what} is named '{name}'{meant(name, chain(*names))}")
+        near = "" if report.full else meant(name, chain(*names))
+        report.add(place, f"no {what} is named '{name}'{near}")
 
 
 def _unique(draft: Draft, report: Report) -> None:

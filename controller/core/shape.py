@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 
 from controller.core.alphabets import TEXT, TEXT_MAX, Alphabet
 
@@ -20,6 +21,9 @@ Place = tuple[str | int, ...]
 NUMBER_SHOWN_MAX = 10**12
 REPORTED_MAX = 1_000
 """Mistakes reported at most; a file that has more is of another kind."""
+
+NEAR_MAX = 300
+"""Among more names than these nobody looks for one that was meant: each costs some microseconds, for each mistake."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -61,6 +65,11 @@ class Report:
         if len(self.problems) < REPORTED_MAX:
             self.problems.append(Problem(place, text))
 
+    @property
+    def full(self) -> bool:
+        """Whether what follows is not told any more."""
+        return len(self.problems) >= REPORTED_MAX
+
     def warn(self, place: Place, text: str) -> None:
         """Tell something that is allowed and probably not meant."""
         self.warnings.append(Problem(place, text))
@@ -81,7 +90,8 @@ def once(values: Iterable[tuple[Place, str]], report: Report) -> None:
 
 def meant(word: str, known: Iterable[str], nearness: float = 0.66) -> str:
     """The ` (did you mean …?)` for a word that is not known; empty when nothing is near."""
-    near = get_close_matches(word[:TEXT_MAX], list(known), 1, nearness)
+    names = list(islice(known, NEAR_MAX + 1))
+    near = get_close_matches(word[:TEXT_MAX], names, 1, nearness) if len(names) <= NEAR_MAX else []
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
@@ -244,5 +254,5 @@ class Table:
         """Refuse every key nobody asked for."""
         for key in self._raw:
             if key not in self._asked:
-                near = meant(key, [known for known in self._asked if known not in self._raw])
+                near = "" if self.report.full else meant(key, [row for row in self._asked if row not in self._raw])
                 self.wrong(key, f"there is no such key here{near}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,32 @@ def test_the_manual_names_and_shows_every_key(monkeypatch: pytest.MonkeyPatch) -
         for key in sorted(keys - set(WEEKDAYS)):
             assert f"`{key}`" in manual or f" {key} =" in manual, f"{name}.{key} is not explained"
             assert re.search(rf"(^|[ {{]){re.escape(key)} = ", manual, re.MULTILINE), f"{name}.{key} is not shown"
+
+
+@pytest.mark.parametrize(
+    "key", ["a." * 200_000 + "b = 1", "[" + '"a" . ' * 100_000 + "b]", "x = {" + "'a'." * 100_000 + "b=1}"]
+)
+def test_a_key_of_endless_parts_is_refused_at_once(key: str) -> None:
+    """Found by attack: the library's time grows with the square of the parts, and nothing can stop it once begun."""
+    began = time.thread_time()
+    with pytest.raises(SetupError, match=r"setup\.toml:2: a key of more than 32 parts"):
+        setup_file.parse(f"# first\n{key}\n")
+    assert time.thread_time() - began < 5
+
+
+def test_texts_with_many_dots_are_no_keys() -> None:
+    dots = ".".join("1" * 30)
+    text = f'[[group]]\nname = "a"\n# {"." * 1000} {dots}\n[[carrier]]\nname = "x"\naliases = ["{dots}"]\n'
+    assert setup_file.parse(text).groups[0].name == "a"
+
+
+def test_thousands_of_mistakes_are_told_in_time() -> None:
+    """Found by attack: a suggestion for each of them took minutes."""
+    began = time.thread_time()
+    with pytest.raises(SetupError) as told:
+        setup_file.parse("".join(f"k{n} = 1\n" for n in range(20_000)))
+    assert len(told.value.problems) == 1_000
+    names = "".join(f'[[group]]\nname = "group-{n}"\n' for n in range(1_000))
+    with pytest.raises(SetupError):
+        setup_file.parse(names + "".join(f'[[agent]]\nname = "a{n}"\ngroups = ["gruop-{n}"]\n' for n in range(2_000)))
+    assert time.thread_time() - began < 15
