@@ -64,3 +64,11 @@ def test_the_environment_holds_the_pins_and_nothing_else() -> None:
     here = {plain(one.name): one.version for one in distributions()}
     here.pop("tongdai")
     assert here == pins()
+
+
+def test_what_only_the_long_fuzz_uses_is_pinned_too() -> None:
+    """It lies in a folder of its own, so that no other run has it."""
+    lines = (ROOT / "scripts/fuzz-requirements.txt").read_text().splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    assert [line for line in wanted if not PIN.fullmatch(line)] == []
+    assert {plain(line.partition("==")[0]) for line in wanted} & set(pins()) == set()
