@@ -33,6 +33,9 @@ RECORD_MAX_S: Final = 3600
 
 _GONE: Final = frozenset({404})
 _THERE: Final = frozenset({409})
+_LEFT: Final = frozenset({400, 404, 422})
+"""A channel that is not there, or is on its way out of the application."""
+
 _NONE: Final[frozenset[int]] = frozenset()
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -173,7 +176,7 @@ def _join(c: do.Join, _app: str) -> Plan:
     return (
         Ask("channels.stopMoh", {"channelId": an_id(c.call)}, _GONE, on=True),
         Ask("bridges.createWithId", {"bridgeId": bridge, "type": "mixing"}, _THERE, on=True),
-        Ask("bridges.addChannel", {"bridgeId": bridge, "channel": [c.call, an_id(c.leg)]}),
+        Ask("bridges.addChannel", {"bridgeId": bridge, "channel": [c.call, an_id(c.leg)]}, _LEFT),
     )
 
 
