@@ -6,6 +6,7 @@ The short flood runs with every change; `make faults` runs what takes longer and
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from controller.lab import phones
 from controller.lab.sipcall import Rule, SipCall
 from tests.faults.figures import p99, record
 from tests.live.floor import CARRIERS, Floor
-from tests.live.harness import soon, until
+from tests.live.harness import Lab, soon, until
 from tests.live.setups import HOTLINE, hotline, menu, queue, whole
 
 FLOODED, IVR = "+842473001091", "+842473001092"
@@ -41,6 +42,16 @@ SOURCES = {
     "stranger": ("127.0.0.66", FLOODED, "flood"),
 }
 """Where a flood comes from, what it dials, and its scenario in `sipp/`."""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab of this module's own, whose daemon looks at its invariants as in production: every so often."""
+    running = Lab.start(tmp_path_factory.mktemp("flood"), SETUP, within=("env", "CHECK=0"))
+    try:
+        yield running
+    finally:
+        running.stop()
 
 
 async def _legitimate(floor: Floor, number: str, seen: list[float]) -> None:
