@@ -196,20 +196,21 @@ class Life:
         later.append(engine)
         dialogues = Dialogues(engine, lambda: engine.world.setup)
         effects.dial_path = dialogues
-        house = SimHouse(
+        foyer: Any = SimpleNamespace(
             settings=Settings(),
+            over=asyncio.Event(),
             clock=self.clock,
-            database=None,  # type: ignore[arg-type]  # nobody asks it here
-            ledger=self.ledger,  # type: ignore[arg-type]  # the port
-            setups=None,  # type: ignore[arg-type]  # a setup comes by `change_setup`
-            numbers=None,  # type: ignore[arg-type]  # no tables beside the setup
-            engine=engine,
-            effects=effects,
+            database=None,  # nobody asks it here
+            ledger=self.ledger,
+            setups=None,  # a setup comes by `change_setup`
+            numbers=None,  # no tables beside the setup
+            metrics=None,
             telephone=telephone,
-            dialogues=dialogues,
-            bell=self.bell,
-            metrics=None,  # type: ignore[arg-type]  # nobody asks it here
+            has_standby=False,
+            lease=None,
         )
+        lookups: Any = None
+        house = SimHouse(foyer, lookups, engine, effects, dialogues, self.bell)
         house.life = self
         self.engine, self.house = engine, house
         engine.ready_parts["agi"] = "ok"
