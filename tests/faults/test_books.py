@@ -40,6 +40,7 @@ async def _served(floor: Ward, number: str) -> float:
     leg = await phone.next_call(OUTER_S)
     rang = time.monotonic() - began
     await soon(leg.up, "the agent answers", OUTER_S)
+    await floor.live(number, state="talking")
     await call.hangup()
     await soon(leg.ended, "it ends", OUTER_S)
     await floor.state("a1", "ready")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,13 +16,14 @@ import pytest
 
 from controller.lab.sipcall import Rule, SipCall
 from controller.store.db import migrate
+from controller.store.tables import SCHEMA_REVISION
 from tests.faults.figures import record, runs
 from tests.faults.pair import NAMES, PROXY_1, PROXY_2, Pair, Twins
 from tests.faults.rude_proxy import RudeProxy
 from tests.faults.wire import Wire
 from tests.live import conftest as live
 from tests.live.floor import CUSTOMER_HZ, SPEECH, agent_hz
-from tests.live.harness import Api, free_base, soon, until
+from tests.live.harness import REPOSITORY, Api, free_base, soon, until
 from tests.live.setups import BASE, HOTLINE, hotline, queue, whole
 from tests.store.conftest import _say
 from tests.store.postgres import running
@@ -36,7 +39,7 @@ TALKING, RINGING, FIRST, SECOND = "0281000001", "0281000002", "0281000003", "028
 SETUP = whole(
     hotline(queue="sales"),
     hotline(RESTING, queue="resting"),
-    queue("sales", "team", ring_time=8, max_wait=120),
+    queue("sales", "team", ring_time=8, max_wait=120, max_size=200),
     queue("resting", "team", wrap_up=REST_S),
     groups={"team": ("a1", "a2", "a3")},
 )
@@ -216,3 +219,66 @@ async def test_the_leaders_connections_to_the_database_end(floor: Twins) -> None
 
 async def test_the_leader_is_told_to_stop(floor: Twins) -> None:
     await _often(floor, "SIGTERM of the leader", lambda _, pid: os.kill(pid, signal.SIGTERM), 0)
+
+
+def _next_version(folder: Path) -> Path:
+    """The program one schema further: a table and a column more, as a migration may bring them."""
+    for name in ("controller", "sql", "dialplan", "sounds"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    number = f"{int(SCHEMA_REVISION) + 1:04d}"
+    (folder / f"sql/versions/{number}_next.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        f"revision, down_revision = {number!r}, {SCHEMA_REVISION!r}\n"
+        "def upgrade():\n    op.create_table('next', sa.Column('n', sa.Integer()))\n"
+        "    op.add_column('calls', sa.Column('mood', sa.Text(), server_default='', nullable=False))\n"
+    )
+    tables = folder / "controller/store/tables.py"
+    tables.write_text(tables.read_text().replace(f'= "{SCHEMA_REVISION}"', f'= "{number}"'))
+    return folder
+
+
+async def test_an_upgrade_under_load_loses_no_call(floor: Twins, tmp_path: Path) -> None:
+    """Callers keep arriving while the standby comes back as the next version and the leader is told to stop."""
+    pair = floor.pair
+    if await pair.whole() == "b":
+        pair.signal("b", signal.SIGTERM)
+        await pair.ended("b", 0)
+        await pair.whole()
+    floor.api.http.base_url = httpx.URL(pair.url("a"))
+    await floor.desk("a1", "a2")
+    pair.signal("b", signal.SIGTERM)
+    assert pair.other is not None
+    assert await asyncio.to_thread(pair.other.wait, 20.0) == 0
+    pair.code = _next_version(tmp_path / "next")
+    calls: dict[str, SipCall] = {}
+
+    async def arrive() -> None:
+        while True:
+            number = f"02820{len(calls):05d}"
+            calls[number] = floor.dial(HOTLINE, number)
+            await asyncio.sleep(0.3)
+
+    arriving = asyncio.create_task(arrive())
+    pair.begin_other()
+    await pair.whole()
+    since = time.monotonic()
+    async with pair.unattended():
+        old = pair.signal("a", signal.SIGTERM)
+        took = await floor.handed_to("b", since)
+        assert await pair.gone(old) == 0
+        await asyncio.sleep(1.0)
+        arriving.cancel()
+    ended = [number for number, call in calls.items() if call.ended.is_set()]
+    assert ended == [], "nobody was sent away"
+
+    async def all_there() -> bool:
+        return set(calls) <= {f"0{row['caller'].removeprefix('+84')}" for row in await floor.api.calls(limit=500)}
+
+    await until(all_there, "every caller is known to the next version")
+    for call in calls.values():
+        await call.hangup()
+    for number in calls:
+        await floor.ended(number, 10.0)
+        assert len(await floor.records(number)) == 1
+    seen = f"{len(calls)} of {len(calls)} callers, handed over in {took:.2f} s"
+    record("standby", "upgrade to the next schema under load", "no call lost", seen, times=len(calls), passed=True)
