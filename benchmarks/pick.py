@@ -20,6 +20,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import uvloop
+
+from controller import log
 from controller.agi.scripts import Dialogues
 from controller.agi.server import Server
 from controller.clock import SystemClock
@@ -214,7 +217,8 @@ def main(argv: list[str] | None = None, show: Callable[[str], None] = print) -> 
     parser.add_argument("--serve", type=Path)
     options = parser.parse_args(argv)
     if options.serve is not None:
-        asyncio.run(serve(options.rows, options.serve))
+        log.configure("error", stream=sys.stderr)
+        uvloop.run(serve(options.rows, options.serve))
         return
     figures = asyncio.run(bench(options.rows, options.rate, options.seconds))
     show(f"trunk picks, {options.rows:,} ported numbers, {TRUNKS} trunks, {HOTLINES} hotlines, {options.rate:g}/s:")
