@@ -145,7 +145,8 @@ async def session(port: int, script: str, call: str, agent: str, arguments: tupl
     while line := await _line(reader):
         _, _, rest = line.decode().strip().partition("SET VARIABLE ")
         name, _, value = rest.partition(" ")
-        found[name.strip('"')] = value.strip('"')
+        names = name.strip('"').removeprefix("ARRAY(").removesuffix(")").split(",")
+        found.update(zip(names, value.strip('"').split(","), strict=False))
         writer.write(b"200 result=1\n")
     writer.close()
     return found

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -84,6 +84,10 @@ class Talk(Protocol):
 
     async def set(self, name: str, value: str) -> None:
         """Set a channel variable; SessionOverError when that was not done."""
+        ...
+
+    async def set_all(self, values: Mapping[str, str]) -> None:
+        """Set several in this order and by one command; SessionOverError when that was not done."""
         ...
 
 
@@ -229,15 +233,12 @@ async def _hand_over(talk: Talk, command: ReplyTrunks) -> None:
         found = _REFUSAL.fullmatch(command.refusal)
         await talk.set("TD_REFUSAL", command.refusal if found else "not_permitted")
         return
-    await talk.set("TD_TRUNK", attempt.endpoint)
-    await talk.set("TD_NUMBER", attempt.number)
-    await talk.set("TD_CALLERID", attempt.caller_id)
+    said = {"TD_TRUNK": attempt.endpoint, "TD_NUMBER": attempt.number, "TD_CALLERID": attempt.caller_id}
     if attempt.privacy:
-        await talk.set("TD_PRIVACY", "1")
+        said["TD_PRIVACY"] = "1"
     if command.talk_max_s:
-        await talk.set("TD_TALK_MAX", str(command.talk_max_s))
-    await talk.set("TD_TIMEOUT", str(command.dial_timeout_s))
-    await talk.set("TD_OK", "1")
+        said["TD_TALK_MAX"] = str(command.talk_max_s)
+    await talk.set_all({**said, "TD_TIMEOUT": str(command.dial_timeout_s), "TD_OK": "1"})
 
 
 def _far_side(talk: Talk, first: int) -> tuple[int, int]:

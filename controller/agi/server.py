@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import inspect
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,6 +44,9 @@ BACKLOG: Final = 512
 REFUSAL_LOG_S: Final = 60.0
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 """Who may ask, unless we are told otherwise."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.+*#@-]*")
+"""What Asterisk's ARRAY() takes as it is."""
 
 Meter = Callable[[str, str, float], None]
 """Told the script, the outcome (`done late hangup garbage refused`) and the seconds of each session."""
@@ -90,6 +94,12 @@ class Session(fast_agi.Request):  # type: ignore[misc]  # panoramisk has no type
             raise SessionOverError("hangup", "the caller is gone")
         if not reply.ok:
             raise SessionOverError("refused", f"SET VARIABLE was answered with {reply.code}")
+
+    async def set_all(self, values: Mapping[str, str]) -> None:
+        """Set several channel variables in this order, by one command: each costs a round trip."""
+        if not all(_PLAIN.fullmatch(value) for value in values.values()):
+            raise SessionOverError("refused", "a value that ARRAY() would take apart")
+        await self.set(f"ARRAY({','.join(values)})", ",".join(values.values()))
 
 
 class Wire:

@@ -80,7 +80,11 @@ class Asterisk:
     def variables(self) -> dict[str, str]:
         """What was set, in order, by name."""
         rows = [line.split(" ", 3) for line in self.commands if line.startswith("SET VARIABLE ")]
-        return {name.strip('"'): value.strip('"') for _, _, name, value in rows}
+        found: dict[str, str] = {}
+        for _, _, name, value in rows:
+            names = name.strip('"').removeprefix("ARRAY(").removesuffix(")").split(",")
+            found.update(zip(names, value.strip('"').split(","), strict=True))
+        return found
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)

@@ -75,7 +75,8 @@ async def test_a_permitted_call_is_given_its_trunk_and_the_word_last(side: Side)
     side.decide()
     peer = await side.ask(header("outbound", "0967123456"))
     assert peer.variables == GRANTED
-    assert peer.commands[-1] == 'SET VARIABLE "TD_OK" "1"'
+    assert list(peer.variables)[-1] == "TD_OK"
+    assert len(peer.commands) == 2, "a round trip to believe the header, and one for all that is said"
     assert side.door.told == [OutboundAsked(CALL, "an", "0967123456")]
     assert side.outcomes == ["done"]
 
@@ -91,9 +92,10 @@ async def test_a_reason_of_another_alphabet_is_not_passed_on(side: Side) -> None
 
 
 async def test_a_decision_that_cannot_be_said_safely_is_no_permission(side: Side) -> None:
-    side.decide(Attempt("t", "t\nEXEC Dial x", "1", "2", "2", ""))
-    assert (await side.ask(header("outbound", "0967123456"))).variables == {}
-    assert side.outcomes == ["failed"]
+    for endpoint in ("t\nEXEC Dial x", "t,1", 't"', "t)"):
+        side.decide(Attempt("t", endpoint, "1", "2", "2", ""))
+        assert (await side.ask(header("outbound", "0967123456"))).variables == {}
+    assert side.outcomes == ["refused"] * 4
 
 
 async def test_no_decision_in_time_sets_nothing(side: Side) -> None:
