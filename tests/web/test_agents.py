@@ -111,11 +111,17 @@ async def test_every_wish_leaves_one_row_on_the_audit_with_its_author(house):
 
 
 def test_no_route_changes_something_without_being_thought_of_here():
-    """A new one wants a row of its own above; the setup's is written by its own books, and a check changes nothing."""
+    """A new one wants a row of its own above, or in the tests of its own room.
+
+    The setup's and those of numbers are written by their own books; a check and a refresh change nothing.
+    """
     writes = {(method, path) for path, methods in ACCESS.items() for method in methods if method != "GET"}
     assert writes == {
         ("PUT", "/api/v1/agents/{agent}/status"), ("POST", "/api/v1/agents/{agent}/wrap-up"),
         ("POST", "/api/v1/calls/{call}/hangup"), ("PUT", "/api/v1/setup"), ("POST", "/api/v1/setup/check"),
+        ("POST", "/api/v1/calls/{call}/transfer"), ("POST", "/api/v1/outbound"),
+        ("PUT", "/api/v1/numbers/{number}/carrier"), ("DELETE", "/api/v1/numbers/{number}/carrier"),
+        ("POST", "/api/v1/numbers/refresh"),
     }  # fmt: skip
 
 
