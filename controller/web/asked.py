@@ -25,6 +25,7 @@ PAGE_DEFAULT: Final = 50
 PAGE_MAX: Final = 500
 FILTER_CHARS_MAX: Final = 64
 CURSOR_CHARS_MAX: Final = 400
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 _LOST_PLUS_IN_ZONE: Final = re.compile(r"(\d) (\d\d:?\d\d)$")
 
 
@@ -46,6 +47,9 @@ def plus(text: str) -> str:
 
 
 def _zone(value: object) -> object:
+    """An instant as the contract has it; the framework would also take seconds since 1970, which it has not."""
+    if isinstance(value, str) and not _DATE.match(value):
+        raise ValueError("must be an instant such as 2026-11-22T08:00:00+07:00")
     return _LOST_PLUS_IN_ZONE.sub(r"\1+\2", value) if isinstance(value, str) else value
 
 

@@ -149,6 +149,7 @@ async def test_the_body_of_a_stranger_is_not_read(house):
         ("/api/v1/calls?limit=501", ["query.limit"]),
         ("/api/v1/calls?limit=x&since=yesterday", ["query.since", "query.limit"]),
         ("/api/v1/calls?since=2026-01-01T00:00:00", ["query.since"]),
+        ("/api/v1/calls?since=1700000000&until=-35752910925", ["query.since", "query.until"]),
         ("/api/v1/calls?cursor=%00", ["query.cursor"]),
         ("/api/v1/calls?cursor=bm9wZQ", ["query.cursor"]),
         ("/api/v1/calls?queue=%00", ["query.queue"]),
