@@ -17,8 +17,11 @@ import pytest
 from tests.live.agi_peer import agi_peer
 from tests.live.asterisk import PrivateAsterisk, asterisk_of, free_port
 from tests.live.raw_ari import HEADERS, RawAri, raw_ari
+from tests.sim.raw import raw_model
 
-pytestmark = pytest.mark.live
+TARGETS = (pytest.param("asterisk", marks=pytest.mark.live), pytest.param("model", marks=pytest.mark.sim))
+BOTH = pytest.mark.parametrize("target", TARGETS)
+"""What the simulator's model of Asterisk must do as well: a model that is not measured is an opinion."""
 
 AGI = free_port()
 NOBODY = free_port()
@@ -60,8 +63,14 @@ asterisk = asterisk_of(DIALPLAN, PJSIP)
 
 
 @pytest.fixture
-async def ari(asterisk: PrivateAsterisk) -> AsyncIterator[RawAri]:
-    async with raw_ari(asterisk) as client:
+def target() -> str:
+    """Who is asked: the real one, unless a test is for both."""
+    return "asterisk"
+
+
+@pytest.fixture
+async def ari(target: str, request: pytest.FixtureRequest) -> AsyncIterator[RawAri]:
+    async with raw_model() if target == "model" else raw_ari(request.getfixturevalue("asterisk")) as client:
         yield client
 
 
@@ -77,6 +86,7 @@ async def ids(ari: RawAri) -> set[str]:
 # -- the event stream --------------------------------------------------------------------------------------------------
 
 
+@BOTH
 async def test_a1_calls_outlive_the_event_stream(ari):
     await ari.open()
     first, second = await ari.caller(), await ari.caller()
@@ -88,6 +98,7 @@ async def test_a1_calls_outlive_the_event_stream(ari):
     assert (await ari.ask("GET", f"applications/{ari.app}"))[0] == 200
 
 
+@BOTH
 async def test_a2_a_call_without_a_listener_goes_on_in_the_dialplan_at_once(ari):
     await ari.open()
     await ari.cut()
@@ -97,6 +108,7 @@ async def test_a2_a_call_without_a_listener_goes_on_in_the_dialplan_at_once(ari)
     assert time.monotonic() - began < 0.5
 
 
+@BOTH
 async def test_a3_nothing_is_replayed(ari):
     await ari.open()
     await ari.caller()
@@ -107,6 +119,7 @@ async def test_a3_nothing_is_replayed(ari):
     assert ari.events == []
 
 
+@BOTH
 async def test_a4_after_a_reconnect_the_application_has_what_it_had(ari):
     await ari.open()
     caller = await ari.caller()
@@ -120,6 +133,7 @@ async def test_a4_after_a_reconnect_the_application_has_what_it_had(ari):
     await ari.event("StasisEnd", channel=caller)
 
 
+@BOTH
 async def test_a5_what_ended_in_the_gap_is_only_missing(ari):
     await ari.open()
     caller = await ari.caller()
@@ -133,6 +147,7 @@ async def test_a5_what_ended_in_the_gap_is_only_missing(ari):
     assert ari.events == []
 
 
+@BOTH
 async def test_a6_a_repeated_command_says_that_it_was_done(ari):
     await ari.open()
     leg = await ari.leg("1.1.a1")
@@ -156,6 +171,7 @@ async def _overtaken(ari, name: str) -> bool:
     return any(name in str(event) for event in list(ari.events))
 
 
+@BOTH
 async def test_a7_events_overtake_the_reply_to_our_own_request(ari):
     await ari.open()
     overtaken = 0
@@ -169,6 +185,7 @@ async def test_a7_events_overtake_the_reply_to_our_own_request(ari):
     assert overtaken > 0
 
 
+@pytest.mark.live
 async def test_a8_a_second_controller_silences_the_first_without_closing_its_socket(ari, asterisk):
     await ari.open()
     async with raw_ari(asterisk) as second:
@@ -182,6 +199,7 @@ async def test_a8_a_second_controller_silences_the_first_without_closing_its_soc
         assert (await ari.ask("POST", f"channels/{caller}/answer"))[0] == 204  # and it may still command
 
 
+@pytest.mark.live
 async def test_a9_a_client_that_does_not_read_is_cut_and_calls_fail(ari, asterisk):
     """Its buffers are kept small and the events large, so that it takes seconds less than in life."""
     deaf = socket.socket()
@@ -211,6 +229,7 @@ async def after_call(ari: RawAri) -> str:
     return str((await ari.get(f"asterisk/variable?variable=AFTER_{ari.app}"))["value"])
 
 
+@BOTH
 async def test_a10_the_end_of_a_call_is_told_differently_by_path(ari):
     await ari.open()
     plain, followed = await ari.caller(), await ari.caller()
@@ -228,6 +247,7 @@ async def test_a10_the_end_of_a_call_is_told_differently_by_path(ari):
     assert ari.of("ChannelDestroyed", channel=plain) == []
 
 
+@BOTH
 async def test_a11_a_call_to_nowhere_is_accepted_first(ari):
     await ari.open()
     query = {"endpoint": "PJSIP/nowhere", "app": ari.app, "channelId": "1.1.a11", "timeout": 1}
@@ -235,6 +255,7 @@ async def test_a11_a_call_to_nowhere_is_accepted_first(ari):
     assert (await ari.event("ChannelDestroyed", channel="1.1.a11"))["cause"] in {0, 16, 19, 20, 34}
 
 
+@pytest.mark.live
 async def test_a12_dangerous_functions_are_refused_or_ignored(ari, asterisk):
     await ari.open()
     caller = await ari.caller()
@@ -255,6 +276,7 @@ async def agi() -> AsyncIterator[object]:
         yield next_session
 
 
+@pytest.mark.live
 async def test_a13_a_side_door_that_dies_half_way_is_called_a_success(ari, agi):
     await ari.dial("agidies")
     session = await agi()
@@ -264,6 +286,7 @@ async def test_a13_a_side_door_that_dies_half_way_is_called_a_success(ari, agi):
     assert await ari.seen("AGI_dies") == "SUCCESS"
 
 
+@pytest.mark.live
 async def test_a14_a_silent_side_door_holds_the_call_until_it_closes(ari, agi):
     """The absolute time-out alone only makes Asterisk say HANGUP to the server: the channel stays."""
     began = time.monotonic()
@@ -278,6 +301,7 @@ async def test_a14_a_silent_side_door_holds_the_call_until_it_closes(ari, agi):
     assert await ari.seen("GONE_limit") == "yes"
 
 
+@pytest.mark.live
 async def test_a14_with_exit_on_hangup_the_time_out_frees_the_call(ari, agi):
     began = time.monotonic()
     await ari.dial("agilimitexit")
@@ -288,6 +312,7 @@ async def test_a14_with_exit_on_hangup_the_time_out_frees_the_call(ari, agi):
     assert await session.reader.read() == b"HANGUP\nHANGUP\n"
 
 
+@pytest.mark.live
 async def test_a15_a_side_door_nobody_opens_fails_at_once(ari):
     began = time.monotonic()
     await ari.dial("nobody")
@@ -295,6 +320,7 @@ async def test_a15_a_side_door_nobody_opens_fails_at_once(ari):
     assert time.monotonic() - began < 0.5
 
 
+@pytest.mark.live
 async def test_a16_a_line_break_in_a_name_forges_a_line_of_the_header(ari, agi):
     await ari.ask("POST", "asterisk/variable", variable="FORGED", value="An\nagi_extension: 900")
     await ari.dial("forged")
@@ -303,6 +329,7 @@ async def test_a16_a_line_break_in_a_name_forges_a_line_of_the_header(ari, agi):
     assert lines == [b"agi_extension: 900", b"agi_extension: agiforged"]
 
 
+@pytest.mark.live
 async def test_a17_a_line_break_in_an_argument_is_a_second_command(ari, agi):
     await ari.dial("agibreak")
     session = await agi()
@@ -313,6 +340,7 @@ async def test_a17_a_line_break_in_an_argument_is_a_second_command(ari, agi):
     assert await session.ask(b"NOOP") == b"200 result=1 (2)"  # from here on every reply is one late
 
 
+@pytest.mark.live
 async def test_a18_a_long_line_is_two_and_a_bad_byte_swallows_the_reply(ari, agi):
     await ari.dial("agilong")
     session = await agi()
@@ -324,6 +352,7 @@ async def test_a18_a_long_line_is_two_and_a_bad_byte_swallows_the_reply(ari, agi
         await session.line(0.3)
 
 
+@pytest.mark.live
 async def test_a19_errors_are_one_line_or_a_block(ari, agi):
     await ari.dial("agierror")
     session = await agi()
@@ -337,6 +366,7 @@ async def test_a19_errors_are_one_line_or_a_block(ari, agi):
     assert await session.ask(b"SET VARIABLE A b") == b"200 result=1"
 
 
+@pytest.mark.live
 async def test_a24_a_dead_call_stays_until_the_side_door_closes(ari, agi):
     near = await ari.dial("agidead")
     session = await agi()
@@ -352,6 +382,7 @@ async def test_a24_a_dead_call_stays_until_the_side_door_closes(ari, agi):
 # -- the whole of it ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.live
 async def test_a20_a_killed_asterisk_is_missed_at_once_and_comes_back_empty():
     own = PrivateAsterisk(dialplan=DIALPLAN)
     own.start()
@@ -370,6 +401,7 @@ async def test_a20_a_killed_asterisk_is_missed_at_once_and_comes_back_empty():
         own.stop()
 
 
+@pytest.mark.live
 async def test_a21_a_snapshot_of_two_hundred_channels_is_small(ari):
     await ari.open()
     for n in range(100):
@@ -383,6 +415,7 @@ async def test_a21_a_snapshot_of_two_hundred_channels_is_small(ari):
     assert took < 0.25
 
 
+@pytest.mark.live
 async def test_a25_a_frozen_asterisk_is_noticed_by_its_silence():
     own = PrivateAsterisk()
     own.start()
@@ -403,6 +436,7 @@ async def test_a25_a_frozen_asterisk_is_noticed_by_its_silence():
         own.stop()
 
 
+@pytest.mark.live
 async def test_a26_pings_of_the_event_stream_are_answered(ari):
     url = f"{ari.asterisk.url}ari/events?app={ari.app}"
     async with aiohttp.ClientSession(headers=HEADERS) as session:

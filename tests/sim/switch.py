@@ -418,7 +418,7 @@ class Switch:
             raise RefusedError(500, "Allocation failed")
         app = str(given["app"])
         name = str(given.get("channelId") or self.new_id())
-        channel = self.make(name, endpoint, app=app, maker=app, app_data="")
+        channel = self.make(name, endpoint, app=app, maker=app, variables={"target": target})
         self.apps.setdefault(app, App(app))
         args = [str(given.get("appArgs", ""))]
         asyncio.get_running_loop().call_later(ENTER_S, self._entered, channel, app, args)
