@@ -7,7 +7,7 @@ for its own reasons, the outcome told once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -35,6 +35,10 @@ class Talk:
     async def set(self, name: str, value: str) -> None:
         await asyncio.sleep(0.0002)
         self.variables[name] = value
+
+    async def set_all(self, values: Mapping[str, str]) -> None:
+        await asyncio.sleep(0.0002)
+        self.variables |= values
 
 
 class SideDoor(Protocol):

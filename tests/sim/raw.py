@@ -1,4 +1,4 @@
-"""The model of Asterisk behind the raw client of the facts: the same questions as to the real one, the same test file."""
+"""The model of Asterisk behind the raw client of the facts: the same questions as to the real one, one file."""
 
 from __future__ import annotations
 
