@@ -82,6 +82,7 @@ class Numbers:
         self._seen: dict[str, str] | None = None
         self._country = "VN"
         self._owed = False
+        self._looking = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._trouble = ""
 
@@ -208,7 +209,7 @@ class Numbers:
 
     async def refresh(self) -> bool:
         """Read what has changed in the books; True while a setup must be completed, because blocked numbers did."""
-        async with self._database.reading() as connection:
+        async with self._looking, self._database.reading() as connection:
             marks = await _marks(connection)
             seen = self._seen or {}
             if marks == self._seen:
@@ -224,7 +225,7 @@ class Numbers:
                 self._owed = True
                 rows = await connection.execute(select(blocked).order_by(blocked.c.number, blocked.c.prefix))
                 self._blocked = tuple(number_files.blocked_of(row) for row in rows.mappings())
-        self._seen = marks
+            self._seen = marks
         return self._owed
 
     async def completed(self, setup: Setup) -> Setup:

@@ -190,6 +190,7 @@ def test_the_installed_package_brings_its_migrations(tmp_path: Path, monkeypatch
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "unpacked")
+        assert "controller/data/carriers_vn.toml" in archive.namelist(), "the shipped table of carriers is in it too"
     (share,) = (tmp_path / "unpacked").glob("*.data/data/share/tongdai/sql")
     monkeypatch.setattr(schema, "_CHECKOUT", tmp_path / "site-packages" / "sql")
     with pytest.raises(LedgerError, match="migrations are missing"):
