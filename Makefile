@@ -11,7 +11,7 @@ TEST ?= 0
 # What the tests found missing on the machine stands here.
 WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
 
-.PHONY: help setup run test check bench sim faults fuzz reliability clean
+.PHONY: help setup run test check bench soak sim faults fuzz reliability clean
 
 help: ## these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -32,6 +32,10 @@ check: setup ## lint, format, types, imports
 bench: ## measures this machine and prints one table (BENCH=options)
 	@TEST=1 scripts/setup.sh
 	@$(WITH_TOOLS) $(BIN)/python -m benchmarks $(BENCH)
+
+soak: ## mixed load for HOURS=1.5 (or MINUTES=10), RATE=2 calls a second; whether anything grows, to var/reliability/soak.json
+	@TEST=1 scripts/setup.sh
+	@$(WITH_TOOLS) $(BIN)/python -m benchmarks.soak --rate $(or $(RATE),2) $(if $(MINUTES),--minutes $(MINUTES),--hours $(or $(HOURS),1.5))
 
 sim: setup ## the whole controller on virtual time with every fault (SEED=n TO=s | SEEDS=n FIRST=n SECONDS=s FAULT=F34)
 	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED)) $(if $(TO),--to $(TO)) $(if $(SEEDS),--seeds $(SEEDS)) \

@@ -12,6 +12,7 @@ import random
 import re
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from controller.lab import sip
@@ -52,6 +53,7 @@ class Agents:
     answered: int = 0
     twice: int = 0
     measuring: bool = False
+    rung: Callable[[sip.Message], None] = lambda _invite: None
 
     def __post_init__(self) -> None:
         self._port = Port(self.host, self.port, self._heard)
@@ -82,6 +84,7 @@ class Agents:
         now, call, user = time.perf_counter(), invite.get("Call-ID"), sip.user_of(invite.target)
         if call in self._dialogs:
             return
+        self.rung(invite)
         if user in self._busy:
             self.twice += 1
         freed = self._free_at.pop(user, None)
@@ -168,6 +171,8 @@ class Callers:
     failed: int = 0
     done: int = 0
     measuring: bool = False
+    begun: dict[str, float] = field(default_factory=dict)
+    """When the calls began, by the last eight digits of their numbers; whoever wants them takes them out."""
 
     def __post_init__(self) -> None:
         self._port = Port(self.host, self.port, self._heard)
@@ -193,6 +198,7 @@ class Callers:
         n = next(self._numbers)
         name = f"c{n}-{id(self)}@{self.host}"
         rtp = self._tone.getsockname()[1]
+        self.begun[f"{n % 10**8:08d}"] = time.perf_counter()
         message = sip.Message(
             f"INVITE sip:{self.number}@{self.asterisk[0]}:{self.asterisk[1]} SIP/2.0",
             (
