@@ -224,7 +224,7 @@ async def test_the_leader_is_told_to_stop(floor: Twins) -> None:
 def _next_version(folder: Path) -> Path:
     """The program one schema further: a table and a column more, as a migration may bring them."""
     for name in ("controller", "sql", "dialplan", "sounds"):
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPOSITORY / name, folder / name)
     number = f"{int(SCHEMA_REVISION) + 1:04d}"
     (folder / f"sql/versions/{number}_next.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n"
