@@ -27,7 +27,7 @@ from controller.agi.server import LOOPBACK
 from controller.agi.server import Server as AgiServer
 from controller.ari.client import TooOldError
 from controller.ari.link import LinkState
-from controller.core import hours, trunks
+from controller.core import dialcodes, hours, trunks
 from controller.core.commands import RingBell
 from controller.core.events import Event, LinkLost, PhoneChannel, SetupChanged
 from controller.core.setup import Setup
@@ -440,8 +440,9 @@ class House:
 
     async def explain(self, to: str, via: str, agent: str) -> trunks.Decision:
         """Decide as the dial path would, and change nothing."""
-        ported, source = await self.lookups.look_up(to)
         world = self.engine.world
+        to, via = dialcodes.take_off(world.setup, to, via)
+        ported, source = await self.lookups.look_up(to)
         return trunks.decide(
             trunks.Question(
                 setup=world.setup,

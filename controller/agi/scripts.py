@@ -29,6 +29,7 @@ import structlog
 from controller.agi import kept
 from controller.agi.protocol import Header
 from controller.agi.words import ANSWERED_S_MAX, endpoint_of, number_of, status_of
+from controller.core import dialcodes
 from controller.core.answer import Answer
 from controller.core.commands import ReplyTrunks
 from controller.core.events import (
@@ -144,8 +145,8 @@ class Dialogues:
     async def outbound(self, talk: Talk) -> None:
         """An agent dials: ask for the trunk, the number as it leaves and the caller id."""
         call, dialled = _call_of(talk), clean_number(talk.header.argument(1))
+        dialled, via = dialcodes.take_off(self.setup(), dialled, clean_name(talk.header.argument(2)))
         ported, source = await self._look_up(dialled)
-        via = clean_name(talk.header.argument(2))
         endpoint = endpoint_of(talk.header.values["agi_channel"])
         await self._decide(talk, OutboundAsked(call, endpoint, dialled, via, ported, source))
 

@@ -27,6 +27,10 @@ PATH = Alphabet(
     re.compile(r"/[^\x00-\x1f\x7f]{1,500}"), "the path of a file, from the root: /etc/tongdai/carriers.toml"
 )
 EXTENSION = Alphabet(re.compile(r"[0-9]{2,6}"), "2 to 6 digits")
+DIAL_CODE = Alphabet(
+    re.compile(r"[*#][0-9]{1,4}|[2-9][0-9]{0,3}"),
+    "a dial code: * or # and up to 4 digits, or up to 4 digits not beginning with 0 or 1",
+)
 HOST = Alphabet(re.compile(r"[0-9A-Fa-f.:\[\]]{3,64}"), "an address and port such as 192.0.2.7:5060")
 DIGITS = Alphabet(re.compile(r"[0-9]{1,12}"), "digits only")
 WORD = Alphabet(re.compile(r"[a-z][a-z_]{0,31}"), "small letters and _")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
+from controller.core import dialcodes
 from controller.core.carrier_table import check_carriers
 from controller.core.setup import Adaptive, AgentSetup, Hotline, Queue, Setup
 from controller.core.shape import Place, Report, meant, once
@@ -47,6 +48,7 @@ def check(draft: Draft, report: Report) -> None:
     for place, agent in draft.placed("agent", setup.agents):
         _agent(setup, place, agent, report)
     _endpoints(draft, report)
+    _dial_codes(draft, report)
 
 
 def exists(report: Report, place: Place, what: str, name: str, *names: Mapping[str, object]) -> None:
@@ -141,6 +143,15 @@ def _agent(setup: Setup, place: Place, agent: AgentSetup, report: Report) -> Non
         report.add((*place, "extension"), f"{agent.extension} is an emergency number")
     elif agent.extension and agent.extension in setup.hotline:
         report.add((*place, "extension"), f"{agent.extension} is a hotline")
+
+
+def _dial_codes(draft: Draft, report: Report) -> None:
+    """Hotlines and adaptive numbers share one set of dial codes."""
+    hotlines = draft.placed("hotline", draft.setup.hotlines)
+    found = [((*place, "dial_code"), row.dial_code) for place, row in hotlines]
+    found += [((*place, "dial_code"), row.dial_code) for place, row in draft.placed("adaptive", draft.setup.adaptives)]
+    once(found, report)
+    dialcodes.check([row for row in found if not report.wrong(row[0])], draft.setup, report)
 
 
 def _endpoints(draft: Draft, report: Report) -> None:

@@ -183,7 +183,10 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class Hotline:
-    """A number customers know. `outbound_groups` None means every group; `*_time` None means off."""
+    """A number customers know. `outbound_groups` None means every group; `*_time` None means off.
+
+    `dial_code` are the keys that, dialled before a number, ask for this hotline.
+    """
 
     number: str
     name: str = ""
@@ -205,6 +208,7 @@ class Hotline:
     closed: Way = Way()
     fallback: Fallback = Fallback()
     limits: Limits = Limits()
+    dial_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,7 @@ class Adaptive:
     fallback: str = ""
     outbound: bool = True
     record_outbound: bool = False
+    dial_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +403,17 @@ class Setup:
     def adaptive(self) -> dict[str, Adaptive]:
         """Adaptive numbers by name."""
         return {row.name: row for row in self.adaptives}
+
+    @cached_property
+    def dial_codes(self) -> dict[str, str]:
+        """The number of a hotline, or the name of an adaptive number, by its dial code."""
+        hotlines = {row.dial_code: row.number for row in self.hotlines if row.dial_code}
+        return hotlines | {row.dial_code: row.name for row in self.adaptives if row.dial_code}
+
+    @cached_property
+    def dial_code_max(self) -> int:
+        """How many keys the longest dial code has."""
+        return max(map(len, self.dial_codes), default=0)
 
     @cached_property
     def menu(self) -> dict[str, Menu]:

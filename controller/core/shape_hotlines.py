@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from controller.core.alphabets import NAME, TEXT
+from controller.core.alphabets import DIAL_CODE, NAME, TEXT
 from controller.core.numbers import Kind, normalise
 from controller.core.setup import Adaptive, Defaults, Fallback, Hotline, Limits, Way
 from controller.core.shape import Table, kind_of, shown
@@ -42,6 +42,7 @@ def read_hotline(table: Table, defaults: Defaults, carriers: Spelling, ways: Way
         closed=ways.read(table, "closed", owner) or Way(),
         fallback=_fallback(table, country),
         limits=_limits(table, defaults),
+        dial_code=table.text("dial_code", DIAL_CODE),
     )
 
 
@@ -96,4 +97,5 @@ def read_adaptive(table: Table, country: str) -> Adaptive:
         fallback=normalise(fallback, country).shown or fallback,
         outbound=table.flag("outbound", default=True),
         record_outbound=table.flag("record_outbound", default=False),
+        dial_code=table.text("dial_code", DIAL_CODE),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.core import trunks
+from controller.core import dialcodes, trunks
 from controller.core.text import clean_number
 from controller.web.deps import Deps
 from controller.web.problems import Mistake, Problem
@@ -25,6 +25,8 @@ async def read_dialled(deps: Deps, to: str, hotline: str) -> Dialled:
     number = clean_number(to)
     if not number:
         raise Problem(422, "this is no phone number", errors=(Mistake("body.to", "is no phone number"),))
+    setup = deps.engine.world.setup
+    number, via = dialcodes.take_off(setup, number, hotline)
+    found = trunks.find_hotline(setup, via)
     ported, source = await deps.look_up(number)
-    found = trunks.find_hotline(deps.engine.world.setup, hotline)
-    return Dialled(number, found.number if found else hotline, ported, source)
+    return Dialled(number, found.number if found else via, ported, source)

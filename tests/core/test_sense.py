@@ -45,6 +45,20 @@ def again(table: str, **keys: Any) -> tuple[str, Any]:
             [again("blocked", number="84900000001")],
             ["blocked[1].number: '+84900000001' stands in blocked[0].number already"],
         ),
+        (
+            [("hotline.0.dial_code", "72"), ("adaptive.0.dial_code", "72")],
+            ["adaptive[0].dial_code: '72' stands in hotline[0].dial_code already"],
+        ),
+        (
+            [("hotline.0.dial_code", "7"), ("adaptive.0.dial_code", "72")],
+            ["hotline[0].dial_code: '7' begins the dial code '72' of adaptive[0].dial_code"],
+        ),
+        (
+            [("hotline.0.dial_code", "*4")],
+            [f"hotline[0].dial_code: '*4' begins *4{n}, which has a meaning of its own" for n in range(4)],
+        ),
+        ([("hotline.0.dial_code", "84")], ["hotline[0].dial_code: '84' begins numbers that are written 84…"]),
+        ([("hotline.0.dial_code", "#1"), ("adaptive.0.dial_code", "#2")], []),
         ([again("blocked", prefix=True)], []),
         (
             [again("ported", number="+84912345679")],

@@ -20,7 +20,7 @@ VIRTUAL = "19001059"
 OUT = {"queue": "sales", "outbound": True}
 SETUP = whole(
     hotline(BY_VIETTEL, **OUT),
-    hotline(BY_MOBI, **OUT | {"trunk": "mobifone"}),
+    hotline(BY_MOBI, **OUT | {"trunk": "mobifone", "dial_code": "72"}),
     hotline(BY_VINA, **OUT | {"trunk": "vinaphone", "outbound_groups": ["backup"]}),
     hotline(GROUPED, **OUT | {"outbound_groups": ["backup"]}),
     hotline(RESTING, **OUT | {"trunk": "mobifone", "wrap_up": 2, "outbound_groups": ["resting"]}),
@@ -251,6 +251,18 @@ async def test_an_ordinary_call_is_refused_while_the_daemon_is_away(
         assert call.media.received > 10, "an announcement was heard"
         assert not any(switch.calls for switch in switches.values())
     await floor.lab.ready(floor.api)
+
+
+async def test_a_dial_code_names_the_hotline(floor: Floor, switches: dict[str, Softphone]) -> None:
+    call = await _dial(floor, "a1", "720967000119")
+    leg = await switches["mobifone"].next_call()
+    assert leg.invite.target.partition("@")[0].endswith("967000119")
+    assert _shown(leg) == BY_MOBI.removeprefix("+84")
+    explained = await floor.api.get("/api/v1/outbound/explain", to="720967000119", agent="a1")
+    assert (explained["to"], explained["attempts"][0]["hotline"]) == ("+84967000119", BY_MOBI)
+    await soon(call.up, "the callee talks")
+    await call.hangup()
+    assert (await _history(floor, result="answered"))["callee"] == "+84967000119"
 
 
 # -- click to call ---------------------------------------------------------------------------------------------------
