@@ -163,12 +163,10 @@ class Lookup:
 class Standby:
     """Two daemons on one PostgreSQL (docs/standby.md).
 
-    `name` is what the other calls us, empty: host name and HTTP port. `agi` is where the other answers FastAGI: the
-    dialplan asks there when ours is dead.
+    `name` is what the other calls us, empty: host name and HTTP port.
     """
 
     name: str = ""
-    agi: Bind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +345,7 @@ READERS: Final[dict[str, dict[str, Callable[[object], Any]]]] = {
         "retry_s": _count(1, LOOKUP_RETRY_S_MAX),
         "allow_remote": _flag,
     },
-    "standby": {"name": _instance, "agi": bind_of},
+    "standby": {"name": _instance},
 }
 """Every key there is and how its value is read."""
 
@@ -450,19 +448,16 @@ def _refuse_remote(settings: Settings, given: list[_Given]) -> None:
     """Refuse an address beyond loopback that was not asked for in so many words."""
     ari_host = urlsplit(settings.ari.url).hostname or ""
     lookup, lookup_host = settings.lookup, urlsplit(settings.lookup.url).hostname or "localhost"
-    other = settings.standby.agi
-    agi_allowed = settings.agi.allow_remote
     rows = (
-        ("agi", "bind", settings.agi.bind.loopback, "agi", agi_allowed),
-        ("http", "bind", settings.http.bind.loopback, "http", settings.http.allow_remote),
-        ("ari", "url", is_loopback(ari_host), "ari", settings.ari.allow_remote),
-        ("lookup", "url", lookup.kind != "http" or is_loopback(lookup_host), "lookup", lookup.allow_remote),
-        ("lookup", "server", lookup.kind != "enum" or lookup.server.loopback, "lookup", lookup.allow_remote),
-        ("standby", "agi", other is None or other.loopback, "agi", agi_allowed),
+        ("agi", "bind", settings.agi.bind.loopback, settings.agi.allow_remote),
+        ("http", "bind", settings.http.bind.loopback, settings.http.allow_remote),
+        ("ari", "url", is_loopback(ari_host), settings.ari.allow_remote),
+        ("lookup", "url", lookup.kind != "http" or is_loopback(lookup_host), lookup.allow_remote),
+        ("lookup", "server", lookup.kind != "enum" or lookup.server.loopback, lookup.allow_remote),
     )
-    for section, key, loopback, asked, allowed in rows:
+    for section, key, loopback, allowed in rows:
         if loopback or allowed:
             continue
         places = [row.place for row in given if (row.section, row.key) == (section, key)]
         place = places[-1] if places else f"[{section}] {key}"
-        raise SettingsError(f"{place}: is not a loopback address; say [{asked}] allow_remote = true if it is meant")
+        raise SettingsError(f"{place}: is not a loopback address; say [{section}] allow_remote = true if it is meant")
