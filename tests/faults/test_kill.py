@@ -21,7 +21,7 @@ from tests.live.harness import Json, soon, until
 from tests.live.setups import HOTLINE, hotline, queue
 
 SILENT = "+842473001071"
-WRAP_S = 12
+WRAP_S = 45 if runs(1, 2) > 1 else 20  # longer than it takes to fill the exchange and to die
 BUSY_S = 15.0  # what a busy machine may take; the programme's own figures are recorded
 NAMES = tuple(f"b{n:02d}" for n in range(1, 31))
 SETUP = crowd_setup(
@@ -132,7 +132,7 @@ async def test_a_daemon_is_killed_beside_many_channels(floor: Ward, channels: in
         gap, start = await floor.killed()
         gaps.append(gap)
         starts.append(start)
-        assert await waiting()
+        await until(waiting, "everybody waits again", 5.0)
     assert not any(call.ended.is_set() for call in made.values())
     what = f"process start to ready, {channels} channels"
     record("F1", what, "≤ 3 s p99", starts, limit=3.0, promise="back" if channels == 200 else "")
