@@ -51,5 +51,8 @@ reliability: ## docs/reliability.md from what the simulator, the faults, the fuz
 fuzz: setup ## hostile input on every core for MINUTES=7, figures in var/reliability/fuzz.json (ONLY=Z1,Z7 SEED, BATCH)
 	@scripts/fuzz.sh --minutes $(or $(MINUTES),7) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(BATCH),--batch $(BATCH))
 
+fraud: setup ## a stolen phone dials 500 numbers in ten minutes at a real Asterisk; long
+	@FRAUD_CALLS=500 FRAUD_SECONDS=600 $(BIN)/python -m pytest -q --timeout 900 tests/live/test_limits.py -k stolen
+
 clean: ## removes what setup and runs have made
 	rm -rf .venv .venv-* .asterisk .asterisk.tmp .tools .tools.tmp var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.carrier_file import shipped
-from controller.core import trunks
-from controller.core.model import HotlineState, TrunkState
-from controller.core.numbers import is_blocked
+from controller.core import callerid, quota, reach, trunks
+from controller.core.model import AgentUse, HotlineState, TrunkState, Use
+from controller.core.numbers import comparable, is_blocked, normalise
 from controller.core.setup import (
     NUMBER_KINDS,
+    SAFE_KINDS,
     Adaptive,
     AgentSetup,
     Blocked,
     Defaults,
     Hotline,
+    Limits,
     Ported,
     Reach,
     Setup,
@@ -31,6 +34,7 @@ from controller.core.trunks import ATTEMPTS_MAX, Decision, Question, decide, fin
 pytestmark = pytest.mark.pure
 
 NOW_MS = 1_800_000_000_000
+DAY = "2027-01-15"
 VN = shipped("VN")
 CARRIERS = VN.carriers
 VIETTEL, VIETTEL_2, MOBI, VINA = "+842473001001", "+842473001002", "+84901001001", "+84911001001"
@@ -330,6 +334,8 @@ CALLEES = (
     "0912345679",
     "02439361234",
     "19005555",
+    "+14155552671",
+    "0088216123456",
     "x",
     "198",
 )
@@ -346,9 +352,34 @@ TRUNKS = st.tuples(
             max_channels=st.integers(0, 2),
             max_cps=st.integers(0, 2),
             enabled=st.booleans(),
+            cost=st.integers(0, 2),
+            excluded_prefixes=st.sampled_from([(), (), ("+8496",), ("+1", "19")]),
+            excluded_kinds=st.sampled_from([(), (), ("mobile",), ("unknown", "premium")]),
+            caller_id=st.sampled_from(["e164", "national", "plain"]),
+            privacy=st.booleans(),
         )
         for name in TRUNK_NAMES[:3]
     )
+)
+LIMITS = st.just(Limits()) | st.builds(
+    Limits,
+    calls_at_once=st.integers(0, 2),
+    calls_per_minute=st.integers(0, 2),
+    calls_per_day=st.integers(0, 3),
+    minutes_per_day=st.integers(0, 2),
+)
+USES = st.just(Use()) | st.builds(
+    Use,
+    live=st.lists(st.sampled_from("abc"), unique=True, max_size=2).map(tuple),
+    starts_ms=st.lists(st.integers(NOW_MS - 90_000, NOW_MS), max_size=3).map(tuple),
+    day=st.sampled_from([DAY, "2020-01-01"]),
+    calls=st.integers(0, 4),
+    talked_ms=st.integers(0, 200_000),
+)
+REACHES = st.builds(
+    Reach,
+    countries=st.sampled_from([(), ("US",), None]),
+    kinds=st.sampled_from([SAFE_KINDS, NUMBER_KINDS, ("landline",)]),
 )
 HOTLINES = st.lists(
     st.builds(
@@ -360,6 +391,7 @@ HOTLINES = st.lists(
         outbound=st.booleans(),
         outbound_groups=st.none() | GROUP_LISTS,
         record_outbound=st.booleans(),
+        limits=LIMITS,
     ),
     unique_by=lambda row: row.number,
     max_size=6,
@@ -374,7 +406,14 @@ ADAPTIVES = st.tuples(
     )
 )
 AGENTS = st.tuples(
-    st.builds(AgentSetup, name=st.just("an"), groups=GROUP_LISTS, outbound_with=st.sampled_from(("auto", "", *NUMBERS)))
+    st.builds(
+        AgentSetup,
+        name=st.just("an"),
+        groups=GROUP_LISTS,
+        outbound_with=st.sampled_from(("auto", "", *NUMBERS)),
+        limits=LIMITS,
+        reach=st.none() | REACHES,
+    )
 )
 BLOCKED = st.lists(
     st.builds(
@@ -404,8 +443,10 @@ STATES = st.dictionaries(
         starts_ms=st.lists(st.integers(NOW_MS - 1500, NOW_MS), max_size=3).map(lambda rows: tuple(sorted(rows))),
         failures=st.integers(0, 5),
         cooling_until_ms=st.none() | st.integers(NOW_MS - 1000, NOW_MS + 1000),
+        reachable=st.sampled_from([True, True, False]),
     ),
 )
+HOTLINE_STATES = st.builds(HotlineState, st.just("h"), st.integers(0, NOW_MS), USES)
 QUESTIONS = st.builds(
     Question,
     setup=SETUPS,
@@ -415,13 +456,18 @@ QUESTIONS = st.builds(
     ported=st.sampled_from(["", "viettel", "somebody"]),
     ported_source=st.sampled_from(["", "lookup"]),
     trunks=STATES,
-    hotlines=st.dictionaries(st.sampled_from(NUMBERS), st.builds(HotlineState, st.just("h"), st.integers(0, NOW_MS))),
+    hotlines=st.dictionaries(
+        st.sampled_from(NUMBERS), st.builds(HotlineState, st.just("h"), st.integers(0, NOW_MS), USES)
+    ),
     now_ms=st.just(NOW_MS),
     salt=st.text(max_size=5),
+    day=st.just(DAY),
+    agent_uses=st.dictionaries(st.just("an"), st.builds(AgentUse, st.just("an"), USES)),
 )
+EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 400
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(QUESTIONS)
 def test_nothing_forbidden_gets_through(question: Question) -> None:
     setup = question.setup
@@ -434,11 +480,21 @@ def test_nothing_forbidden_gets_through(question: Question) -> None:
     if decision.allowed:
         assert not is_blocked(setup, question.dialled, "outbound", NOW_MS)
         assert question.agent in {"an", ""}
+        may = (setup.agent["an"].reach if question.agent else None) or setup.defaults.reach
+        assert reach.refusal(may, normalise(question.dialled), "VN") == ("", ""), "closed numbers stay closed"
+        if question.agent:
+            used = question.agent_uses.get("an", AgentUse("an")).use
+            assert quota.room(used, setup.agent["an"].limits, NOW_MS, DAY) == ""
     for attempt in decision.attempts:
         hotline, trunk = setup.hotline[attempt.hotline], setup.trunk[attempt.trunk]
         assert hotline.kind == "carrier", "a virtual number never calls out"
         assert hotline.outbound
-        assert attempt.caller_id == hotline.number
+        assert attempt.caller_id == callerid.shown(hotline.number, trunk, "VN"), "always a number of ours"
+        used = question.hotlines.get(hotline.number, HotlineState("")).use
+        assert quota.room(used, hotline.limits, NOW_MS, DAY) == ""
+        number = normalise(question.dialled)
+        assert reach.kind_and_country(number, "VN")[0] not in trunk.excluded_kinds
+        assert not comparable(number, "VN").startswith(trunk.excluded_prefixes or ("no",))
         assert trunks.unusable(question.trunks.get(trunk.name) or TrunkState(trunk.name), trunk, NOW_MS) == ""
         own = setup.trunk.get(hotline.trunk)
         assert own
@@ -455,6 +511,9 @@ def test_who_may_call_is_not_refused(question: Question) -> None:
     setup, decision = question.setup, decide(question)
     if decision.allowed or decision.reason in {"not_agent", "not_understood", "blocked"}:
         return
+    if decision.reason in {"country", "number_kind"} or decision.steps[-1].startswith("an has "):
+        return
+    number = normalise(question.dialled)
     via = question.via or (setup.agent["an"].outbound_with if question.agent else "")
     asked = [setup.hotline[via]] if via in setup.hotline else []
     if via == "auto" and setup.adaptive["auto"].outbound:
@@ -466,4 +525,11 @@ def test_who_may_call_is_not_refused(question: Question) -> None:
         trunk = setup.trunk.get(hotline.trunk)
         state = question.trunks.get(hotline.trunk) or TrunkState(hotline.trunk)
         free = trunk is not None and not trunks.unusable(state, trunk, NOW_MS)
+        used = question.hotlines.get(hotline.number, HotlineState("")).use
+        free = free and not quota.room(used, hotline.limits, NOW_MS, DAY)
+        if trunk is not None and (
+            reach.kind_and_country(number, "VN")[0] in trunk.excluded_kinds
+            or comparable(number, "VN").startswith(trunk.excluded_prefixes or ("no",))
+        ):
+            free = False
         assert not (hotline.kind == "carrier" and hotline.outbound and permitted and free)

@@ -1,0 +1,224 @@
+"""Limits on calling out against a real Asterisk: a stolen phone, caps under a rush and a kill, our number on the wire.
+
+The attack is short here; FRAUD_CALLS=500 FRAUD_SECONDS=600 makes it the long one (`make fraud`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+import httpx
+import pytest
+
+from controller.lab.sipcall import Rule, SipCall
+from controller.lab.softphone import Softphone
+from tests.live.floor import CARRIERS, Floor
+from tests.live.harness import NO_TLS, Json, soon, until
+from tests.live.setups import UNLIMITED, hotline, people, queue, table, trunks
+
+pytestmark = pytest.mark.live
+
+BY_VIETTEL, BY_MOBI, BY_VINA, BY_SPARE = (f"+84247300106{n}" for n in range(4))
+OUT: dict[str, Any] = {"queue": "sales", "outbound": True}
+PER_MINUTE = 10
+CALLS = int(os.environ.get("FRAUD_CALLS", "45"))
+SECONDS = float(os.environ.get("FRAUD_SECONDS", "16"))
+ROOM = 2
+SETUP = "".join(
+    (
+        UNLIMITED,
+        trunks(
+            viettel={"caller_id": "national", "caller_id_in": "from", "excluded_prefixes": ["0969"]},
+            mobifone={"caller_id": "plain", "caller_id_in": "pai", "account": "acc-4711"},
+            vinaphone={"privacy": True, "max_channels": ROOM},
+            spare={"carrier": "gmobile", "qualify": 1},
+        ),
+        people(
+            agents={
+                "a1": {"outbound_with": BY_MOBI, "limits": {"calls_per_minute": PER_MINUTE}},
+                "a2": {"outbound_with": BY_VIETTEL, "limits": {"longest_call": 2}},
+                **{name: {"outbound_with": BY_VINA} for name in ("a3", "a4", "a5")},
+                "a6": {"outbound_with": BY_SPARE},
+            }
+        ),
+        hotline(BY_VIETTEL, **OUT),
+        hotline(BY_MOBI, **OUT | {"trunk": "mobifone"}),
+        hotline(BY_VINA, **OUT | {"trunk": "vinaphone"}),
+        hotline(BY_SPARE, **OUT | {"trunk": "spare"}),
+        queue("sales", "team"),
+        table("blocked", {"number": "0967000999", "scopes": ["outbound"]}),
+    )
+)
+SORTS = ("0967{:06d}", "1900{:04d}", "+1415555{:04d}", "0088216{:06d}", "0912{:06d}", "+44701{:07d}", "1130{:06d}")
+"""National, premium, abroad, satellite, national, premium abroad, and what looks like an emergency number."""
+
+
+@pytest.fixture
+async def switches(floor: Floor) -> dict[str, Softphone]:
+    """Every operator's switch; the callees are busy."""
+    return {name: floor.carrier(name, Rule(status=486)) for name in CARRIERS}
+
+
+async def _last(floor: Floor, agent: str, **fields: Any) -> Json:
+    """The newest outbound call of an agent in the history, once it has these fields."""
+
+    async def ask() -> Json | None:
+        rows = await floor.api.calls("ended", since=floor.began, direction="outbound", agent=agent)
+        return rows[0] if rows and all(rows[0][key] == want for key, want in fields.items()) else None
+
+    return await until(ask, f"an outbound call of {agent} with {fields}", 8.0)
+
+
+async def _metric(floor: Floor, line: str) -> bool:
+    info = floor.lab.info
+    async with httpx.AsyncClient(base_url=info["http"], trust_env=False, verify=NO_TLS) as http:
+        found = await http.get("/metrics", headers={"Authorization": f"Bearer {info['admin_token']}"})
+    return line in found.text
+
+
+async def _attack(phone: Softphone, first: int, count: int, seconds: float) -> None:
+    """Dial one number after the other and wait for nothing."""
+    for n in range(first, first + count):
+        call = phone.dial(SORTS[n % len(SORTS)].format(n))
+        await asyncio.sleep(seconds / CALLS)
+        await call.hangup()
+
+
+@pytest.mark.parametrize(
+    ("dialled", "reason"),
+    [("19001234", "number_kind"), ("+14155552671", "country"), ("0088216123456", "number_kind")],
+)
+async def test_what_is_closed_is_announced_and_told(
+    floor: Floor, switches: dict[str, Softphone], dialled: str, reason: str
+) -> None:
+    phone = await floor.desk("a2")
+    call = phone.dial(dialled)
+    await soon(call.ended, "the call ends by itself", 12.0)
+    assert call.media.received > 10, "an announcement was heard"
+    row = await _last(floor, "a2", reason=reason)
+    assert row["result"] == "refused"
+    assert not any(switch.calls for switch in switches.values())
+
+
+@pytest.mark.parametrize(
+    ("agent", "switch", "sender", "asserted", "privacy"),
+    [
+        pytest.param("a2", "viettel", "<sip:02473001060@", "", "", id="national-from-alone"),
+        pytest.param("a1", "mobifone", "<sip:acc-4711@", "<sip:842473001061@", "", id="plain-pai-and-account"),
+        pytest.param("a3", "vinaphone", "anonymous@anonymous.invalid", "<sip:+842473001062@", "id", id="e164-private"),
+        pytest.param("a6", "spare", "<sip:+842473001063@", "<sip:+842473001063@", "", id="e164-both"),
+    ],
+)
+async def test_our_number_on_the_wire(
+    floor: Floor, switches: dict[str, Softphone], agent: str, switch: str, sender: str, asserted: str, privacy: str
+) -> None:
+    phone = await floor.desk(agent)
+    phone.dial("0967000111" if agent != "a1" else "0901000111")
+    leg = await switches[switch].next_call()
+    shown = leg.invite.get("From").partition(";")[0]
+    assert shown.endswith(">")
+    assert sender in shown
+    said = leg.invite.get("P-Asserted-Identity")
+    assert asserted in said if asserted else not said
+    assert leg.invite.get("Privacy") == privacy
+
+
+async def test_a_trunk_s_own_exclusions(floor: Floor, switches: dict[str, Softphone]) -> None:
+    await floor.desk("a2")
+    found = await floor.api.get("/api/v1/outbound/explain", to="0969000111", agent="a2")
+    assert (found["allowed"], found["reason"]) == (False, "no_trunk")
+    assert any("takes no numbers that begin with +84969" in step for step in found["steps"])
+
+
+async def test_the_longest_call_ends(floor: Floor, switches: dict[str, Softphone]) -> None:
+    switches["viettel"].rule = Rule()
+    phone = await floor.desk("a2")
+    call = phone.dial("0967000111")
+    await soon(call.up, "the callee talks")
+    await soon(call.ended, "the talk is ended", 5.0)
+    assert 1.7 <= call.at["ended"] - call.at["up"] <= 3.0
+    assert (await _last(floor, "a2", result="answered"))["end_cause"] == "limit"
+
+
+async def test_channels_of_a_trunk_are_kept_to_the_call_under_a_rush_and_across_a_kill(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    switches["vinaphone"].rule = Rule()
+    names = ("a3", "a4", "a5")
+    for name in names:
+        await floor.desk(name)
+    calls: list[SipCall] = [floor.phones[name].dial(f"091200011{n}") for n, name in enumerate(names)]
+
+    async def two() -> bool:
+        return sum(call.up.is_set() for call in calls) == ROOM and sum(call.ended.is_set() for call in calls) == 1
+
+    await until(two, "two talk and one was refused", 12.0)
+    assert len(switches["vinaphone"].calls) == ROOM
+    floor.lab.kill("daemon")
+    await floor.lab.ready(floor.api)
+    refused = names[next(n for n, call in enumerate(calls) if call.ended.is_set())]
+    again = floor.phones[refused].dial("0912000119")
+    await soon(again.ended, "there is still no room", 12.0)
+    assert len(switches["vinaphone"].calls) == ROOM
+    await asyncio.gather(*(call.hangup() for call in calls if not call.ended.is_set()))
+
+
+async def test_a_carrier_that_does_not_answer_options_is_left_out_and_comes_back(floor: Floor) -> None:
+    await floor.desk("a6")
+
+    async def usable(wanted: bool) -> Json | None:
+        page = await floor.api.get("/api/v1/trunks")
+        row = next(row for row in page["items"] if row["name"] == "spare")
+        return row if row["usable"] is wanted else None
+
+    row = await until(lambda: usable(False), "the trunk is left out", 25.0)
+    assert "OPTIONS" in row["why_not"]
+    found = await floor.api.get("/api/v1/outbound/explain", to="0967000111", agent="a6")
+    assert (found["allowed"], found["reason"]) == (False, "no_trunk")
+    floor.carrier("spare")
+    await until(lambda: usable(True), "the trunk is back", 25.0)
+
+
+async def test_the_story_says_what_the_trunk_returned(floor: Floor, switches: dict[str, Softphone]) -> None:
+    switches["mobifone"].rule = Rule(status=503)
+    phone = await floor.desk("a1")
+    asked = await floor.api.get("/api/v1/outbound/explain", to="0901000111", agent="a1")
+    phone.dial("0901000111")
+    row = await _last(floor, "a1", reason="no_trunk")
+    story = await floor.api.story(row["id"])
+    told = [line["body"] for line in story if line["name"] == "AttemptEnded"]
+    assert [(body["trunk"], body["status"], body["sip"]) for body in told] == [("mobifone", "CONGESTION", 503)]
+    picked = next(line["body"] for line in story if line["name"] == "OutboundPicked")
+    assert picked["steps"] == asked["steps"], "what was explained beforehand is what was done"
+
+
+async def test_a_stolen_phone(floor: Floor, switches: dict[str, Softphone]) -> None:
+    phone = await floor.desk("a1")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    half = CALLS // 2
+    await _attack(phone, 0, half, SECONDS)
+
+    async def alerted() -> Json | None:
+        return next((row for row in await floor.api.alerts() if row["kind"] == "fraud"), None)
+
+    alert = await until(alerted, "an alert of fraud", 60.0)
+    assert loop.time() - began < 60
+    assert alert["agent"] == "a1"
+    assert await _metric(floor, 'tongdai_alerts_open{kind="fraud"} 1.0')
+    floor.lab.kill("daemon")
+    await floor.lab.ready(floor.api)
+    await floor.state("a1", "ready", 10.0)
+    await _attack(phone, half, CALLS - half, SECONDS)
+    got = [leg for switch in switches.values() for leg in switch.calls]
+    minutes = 1 + int(loop.time() - began) // 60
+    assert 0 < len(got) <= PER_MINUTE * minutes, "the cap held across the kill"
+    for leg in got:
+        number = leg.invite.target.partition("@")[0].removeprefix("sip:")
+        assert number.startswith(("0967", "0912")), "only what is open left the house"
+        assert BY_MOBI[1:] in leg.invite.get("P-Asserted-Identity"), "with a number of ours"
+    rows = await floor.api.calls("ended", since=floor.began, direction="outbound", agent="a1")
+    assert {row["reason"] for row in rows} >= {"number_kind", "country"}
+    assert len([row for row in await floor.api.alerts() if row["kind"] == "fraud"]) == 1
