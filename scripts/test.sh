@@ -22,8 +22,8 @@ scripts/check.sh
 ours=.venv/bin/python
 lane pure "$ours" pure -n 2
 lane wire "$ours" wire
-lane store "$ours" store
-lane web "$ours" web
+lane store "$ours" store -n 2
+lane web "$ours" web -n 2
 lane sim "$ours" sim -n 2
 lane live "$ours" live -n 2 --dist loadfile
 
