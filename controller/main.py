@@ -63,6 +63,7 @@ SNAPSHOT_RETRY_S = 0.2
 BEHIND_MAX = 1_000
 DRAIN_S = 4.0
 LOST_S = 0.5
+TAKEN_OVER_S = 8.0  # how long a caller who arrives between two leaders may find the application open
 EXIT_OK, EXIT_USAGE, EXIT_LEAD_LOST = 0, 2, 75
 
 
@@ -229,7 +230,7 @@ class House:
         self.foyer.stand_by()
         await self.foyer.hand_over()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
+            async with asyncio.timeout(TAKEN_OVER_S):
                 await self._replaced.wait()
 
     async def _close(self, agi: AgiServer, tasks: list[asyncio.Task[None]]) -> None:
