@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ class Story:
 
     async def begin(self) -> None:
         floor = self.floor
+        floor.began = datetime.now(UTC).isoformat(timespec="milliseconds")
         await floor.desk("a1", "a3")
         done, _ = await floor.talk(RESTING, "0281000009")
         await floor.state("a1", "talking")
