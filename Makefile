@@ -11,7 +11,7 @@ TEST ?= 0
 # What the tests found missing on the machine stands here.
 WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
 
-.PHONY: help setup run test check bench soak sim faults fuzz reliability clean
+.PHONY: help setup run test check bench soak sim faults fuzz reliability fraud clean
 
 help: ## these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14

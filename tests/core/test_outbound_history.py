@@ -36,7 +36,7 @@ from tests.playbook import given as begun
 
 pytestmark = pytest.mark.pure
 
-EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 40
+EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 25
 AGENTS = ("an", "binh")
 LINES = ("+842473001001", "+842473001002", "19001001")
 BANNED = "0967000999"
