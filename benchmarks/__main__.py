@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import pick, ported, race, step_cost
+from benchmarks import engine, pick, ported, race, step_cost
 
 PORT_BASE = 31060
 
@@ -32,6 +32,9 @@ def main() -> None:
     sys.stdout.write(f"{machine()}; load before {os.getloadavg()[0]:.2f}\n\n")
     sys.stdout.flush()
     step_cost.main([])
+    engine.main([])
+    sys.stdout.write("\n")
+    sys.stdout.flush()
     pick.main(["--seconds", "4" if quick else "10"])
     sys.stdout.write("\n")
     sys.stdout.flush()
