@@ -38,7 +38,7 @@ def main() -> None:
     pick.main(["--seconds", "4" if quick else "10"])
     sys.stdout.write("\n")
     sys.stdout.flush()
-    ported.main(["--rows", "100000"] if quick else [])
+    ported.main(["--rows", "100000"] if quick else ["--rows", "10000", "--rows", "1000000"])
     sys.stdout.write("\n")
     sys.stdout.flush()
     asyncio.run(race.race([1, 20, 200], 6.0 if quick else 20.0, PORT_BASE))
