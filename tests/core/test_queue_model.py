@@ -266,7 +266,7 @@ class Queue(RuleBasedStateMachine):
 
 TestQueue = Queue.TestCase
 TestQueue.settings = settings(
-    max_examples={"deep": 20_000, "quick": 30}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 100),
+    max_examples={"deep": 20_000, "quick": 30}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 60),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
