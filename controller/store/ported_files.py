@@ -39,6 +39,7 @@ class Spill:
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="tongdai-")  # noqa: SIM115 - this is the context manager
         self._ends: list[int] = []
+        self._map: mmap.mmap | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -67,8 +68,14 @@ class Spill:
             raise LedgerError(f"no room for the numbers while they are sorted: {error.strerror}") from error
         if not self._ends or not self._ends[-1]:
             return [array("Q")]
-        view = memoryview(mmap.mmap(self._file.fileno(), 0, prot=mmap.PROT_READ)).cast("Q")
+        self._map = mmap.mmap(self._file.fileno(), 0, prot=mmap.PROT_READ)
+        view = memoryview(self._map).cast("Q")
         return [view[begin:end] for begin, end in zip([0, *self._ends], self._ends, strict=False)]
+
+    def let_go(self) -> None:
+        """Take no memory for what was looked at so far; it is on disk, and is read again when it is looked at again."""
+        if self._map is not None:
+            self._map.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(slots=True)

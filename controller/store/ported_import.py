@@ -20,7 +20,7 @@ from typing import Any, Final
 from sqlalchemy import insert
 
 from controller.core import ported
-from controller.core.ported import CARRIER_BITS, LISTS_MAX, Words, merged
+from controller.core.ported import CARRIER_BITS, LISTS_MAX, merged
 from controller.errors import LedgerError, SetupError
 from controller.store import audit, ported_books, ported_files
 from controller.store.db import Database
@@ -69,7 +69,7 @@ async def run(database: Database, order: Order, progress: Progress | None = None
             await asyncio.to_thread(ported_files.collect, reading, new)
             reading.report.check(skip_bad=order.skip_bad)
             await _copy(database, base, old)
-            merging = _Merging(database, base, lists, old.runs()[0], new.runs(), order, reading)
+            merging = _Merging(database, base, lists, old, new, order, reading)
             if await merging.write():
                 report = reading.report
                 return Imported(report.rows, merging.gone, report.bad, tuple(report.problems))
@@ -111,8 +111,8 @@ class _Merging:
     database: Database
     base: Edition
     lists: list[Listed]
-    old: Words
-    new: list[Words]
+    old: Spill
+    new: Spill
     order: Order
     reading: Reading
     number: int = 0
@@ -128,6 +128,8 @@ class _Merging:
         while batch := await asyncio.to_thread(lambda: list(islice(rows, WRITTEN_BLOCKS))):
             async with self.database.writing() as connection:
                 await connection.execute(insert(ported_block), batch)
+            self.old.let_go()
+            self.new.let_go()
         edition = self._edition()
         async with self.database.writing() as connection:
             done = await ported_books.come_into_force(connection, edition, self.base.number)
@@ -144,7 +146,7 @@ class _Merging:
     def _block_rows(self) -> Iterator[dict[str, Any]]:
         """Yield the row of every block, merging as it goes."""
         n, waiting = 0, list[int]()
-        for words, gone in merged(self.old, self.reading.place, self.new):
+        for words, gone in merged(self.old.runs()[0], self.reading.place, self.new.runs()):
             self.gone += gone
             waiting += words
             whole = len(waiting) - len(waiting) % ported.BLOCK_ROWS
