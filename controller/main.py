@@ -29,7 +29,7 @@ from controller.ari.client import TooOldError
 from controller.ari.link import LinkState
 from controller.core import dialcodes, hours, trunks
 from controller.core.commands import RingBell
-from controller.core.events import Event, LinkLost, PhoneChannel, SetupChanged
+from controller.core.events import Event, LinkLost, PhoneChannel, SetupChanged, Ticked
 from controller.core.setup import Setup
 from controller.core.world import World
 from controller.effects import Effects
@@ -294,6 +294,7 @@ class House:
             if self.engine.resume(snapshot):
                 break
             self.engine.hold()
+        await self.engine.ask(Ticked())  # decided on, and on the books: before that nothing is reconciled
         self.telephone.synced()
         self.engine.ready_parts["asterisk"] = "live"
         await self._generate_and_reload(self.engine.world.setup)

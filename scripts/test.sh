@@ -21,7 +21,7 @@ scripts/check.sh
 
 ours=.venv/bin/python
 lane pure "$ours" pure -n 2
-lane wire "$ours" wire
+lane wire "$ours" wire -n 2
 lane store "$ours" store -n 2
 lane web "$ours" web -n 2
 lane sim "$ours" sim -n 2

@@ -10,6 +10,7 @@ import pytest
 from tests.faults import processes
 from tests.faults.figures import p99, record, runs
 from tests.faults.ward import Ward
+from tests.live.harness import until
 
 HEADER_S, HEADER_BYTES, SESSIONS = 2.0, 8 * 1024, 512
 OUTER_S = 4.0
@@ -37,10 +38,16 @@ async def _asks(floor: Ward) -> float:
     reader, writer = await _open(floor)
     try:
         writer.write(b"agi_network: yes\nagi_network_script: feature\nagi_request: agi://127.0.0.1/feature\n")
-        writer.write(b"agi_channel: PJSIP/a1-0000\nagi_uniqueid: 1795369149.9\nagi_callerid: a1\nagi_arg_1: *40\n\n")
+        writer.write(
+            b"agi_channel: PJSIP/a1-0000\nagi_uniqueid: 1795369149.9\nagi_callerid: a1\nagi_context: tongdai-feature\n"
+        )
+        writer.write(b"agi_threadid: 140\nagi_arg_1: *40\n\n")
+        said = []
         while line := await asyncio.wait_for(reader.readline(), 5.0):
+            said.append(line)
             if line.startswith((b"NOOP", b"SET", b"GET")):
                 writer.write(b"200 result=1\n")
+        assert any(b"TD_OK" in line for line in said), said
     finally:
         writer.close()
     return time.monotonic() - began
@@ -125,7 +132,10 @@ async def test_many_at_once_do_not_slow_the_others(floor: Ward) -> None:
     assert p99(beside) <= 2.0
 
     async def free() -> bool:
-        return await _asks(floor) < OUTER_S
+        try:
+            return await _asks(floor) < OUTER_S
+        except OSError:  # the sessions of the crowd are not over yet
+            return False
 
-    assert await free()
+    await until(free, "an honest session is served again")
     await floor.serve_one()

@@ -9,6 +9,7 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -92,6 +93,13 @@ class RawAri:
             assert time.monotonic() - began < within_s, f"never happened: {what}"
             await asyncio.sleep(0.002)
         return time.monotonic() - began
+
+    async def gone(self, channel: str, within_s: float = 3.0) -> None:
+        """Wait until Asterisk has no such channel any more, without listening to events."""
+        began = time.monotonic()
+        while (await self.ask("GET", f"channels/{channel}"))[0] != HTTPStatus.NOT_FOUND:
+            assert time.monotonic() - began < within_s, f"{channel} never went"
+            await asyncio.sleep(0.01)
 
     async def caller(self, extension: str = "", app: str = "") -> str:
         """A caller that the dialplan sends into our application; returns the id of its channel there."""

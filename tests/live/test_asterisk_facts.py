@@ -140,7 +140,7 @@ async def test_a5_what_ended_in_the_gap_is_only_missing(ari):
     await ari.cut()
     ari.events.clear()
     await ari.ask("DELETE", f"channels/{caller}")
-    await ari.until(lambda: True)
+    await ari.gone(caller)
     await ari.open()
     await asyncio.sleep(0.2)
     assert (await ari.ask("GET", f"channels/{caller}"))[0] == 404
