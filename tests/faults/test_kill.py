@@ -127,12 +127,14 @@ async def test_a_daemon_is_killed_beside_many_channels(floor: Ward, channels: in
         return (await floor.api.queue("silent"))["waiting"] == channels
 
     await until(waiting, f"{channels} wait", 60.0)
+    for call in made.values():  # who is not answered within ten seconds, one death after another, hears the fallback
+        await soon(call.up, "everybody hears music", 30.0)
     gaps, starts = [], []
     for _ in range(runs(1, 20)):
         gap, start = await floor.killed()
         gaps.append(gap)
         starts.append(start)
-        await until(waiting, "everybody waits again", 5.0)
+        assert await waiting(), "everybody keeps their place, from the first moment on"
     assert not any(call.ended.is_set() for call in made.values())
     what = f"process start to ready, {channels} channels"
     record("F1", what, "≤ 3 s p99", starts, limit=3.0, promise="back" if channels == 200 else "")
