@@ -126,7 +126,7 @@ async def test_a_leader_frozen_in_mid_commit_does_not_hold_up_the_next(
     began = time.monotonic()
     assert await two.lease.take(seen)
     assert time.monotonic() - began < 2.0
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
         await frozen.execute("COMMIT")
     frozen.terminate()
 
