@@ -27,9 +27,9 @@ from controller.agi.server import LOOPBACK
 from controller.agi.server import Server as AgiServer
 from controller.ari.client import TooOldError
 from controller.ari.link import LinkState
-from controller.core import dialcodes, hours, trunks
+from controller.core import asking, dialcodes, hours, trunks
 from controller.core.commands import RingBell
-from controller.core.events import Event, LinkLost, PhoneChannel, SetupChanged, Ticked
+from controller.core.events import Event, LinkLost, OutboundAsked, PhoneChannel, SetupChanged, Ticked
 from controller.core.setup import Setup
 from controller.core.world import World
 from controller.effects import Effects
@@ -445,23 +445,10 @@ class House:
         world = self.engine.world
         to, via = dialcodes.take_off(world.setup, to, via)
         ported, source = await self.lookups.look_up(to)
-        return trunks.decide(
-            trunks.Question(
-                setup=world.setup,
-                agent=agent,
-                dialled=to,
-                via=via,
-                ported=ported,
-                ported_source=source,
-                trunks=world.trunks,
-                hotlines=world.hotlines,
-                now_ms=self.clock.now_ms(),
-                salt=f"explain/{to}",
-                day=hours.local_day(self.clock.now_ms(), world.setup.defaults.timezone),
-                agent_uses=world.agent_uses,
-                callee_days=world.callee_days,
-            )
-        )
+        now_ms = self.clock.now_ms()
+        day = hours.local_day(now_ms, world.setup.defaults.timezone)
+        asked = OutboundAsked(f"explain/{to}", "", to, via, ported, source)
+        return trunks.decide(asking.question(world, now_ms, day, asked, agent))
 
 
 async def _end_of(task: asyncio.Task[None]) -> None:

@@ -10,7 +10,7 @@ looked at beforehand too, so that nobody picks up a phone to hear a refusal that
 from __future__ import annotations
 
 from controller.core import agent as agents
-from controller.core import commands, ending, facts, fraud, leaving, outbound, queueing, trunks
+from controller.core import commands, ending, facts, fraud, leaving, outbound, queueing, trunks, ways
 from controller.core.answer import OK, Answer
 from controller.core.events import CalleeAnswered, ClickToCallAsked, CommandFailed, OutboundAsked, PhoneChannel
 from controller.core.model import Agent, AgentPhase, Call, Phase
@@ -89,7 +89,7 @@ def picked_up(turn: Turn, call: Call, event: OutboundAsked) -> None:
         attempts=terms.attempts,
         record_wanted=terms.record_wanted,
     )
-    outbound.say_picked(turn, call, decision)
+    ways.say_picked(turn, call, decision)
     attempt = leaving.admit_next(turn, call)
     if attempt is None:
         _refused(turn, turn.world.calls[call.id], "no_trunk")

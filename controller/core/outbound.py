@@ -9,7 +9,20 @@ channel comes first ends the call; the other is stale.
 from __future__ import annotations
 
 from controller.core import agent as agents
-from controller.core import commands, ending, facts, figures, fraud, ids, leaving, queueing, spending, trunks, ways
+from controller.core import (
+    asking,
+    commands,
+    ending,
+    facts,
+    figures,
+    fraud,
+    ids,
+    leaving,
+    queueing,
+    spending,
+    trunks,
+    ways,
+)
 from controller.core.events import LegGone, OutboundAsked, OutboundEnded, OutboundNextAsked, PhoneChannel
 from controller.core.model import AgentPhase, Attempt, Call, Phase
 from controller.core.turn import Turn
@@ -36,21 +49,7 @@ _OUTCOME = {
 
 def question(turn: Turn, event: OutboundAsked, agent: str) -> trunks.Question:
     """Everything the decision may look at."""
-    return trunks.Question(
-        setup=turn.setup,
-        agent=agent,
-        dialled=event.dialled,
-        via=event.via,
-        ported=event.ported,
-        ported_source=event.ported_source,
-        trunks=turn.world.trunks,
-        hotlines=turn.world.hotlines,
-        now_ms=turn.now_ms,
-        salt=event.call,
-        day=figures.today(turn.world, turn.now_ms),
-        agent_uses=turn.world.agent_uses,
-        callee_days=turn.world.callee_days,
-    )
+    return asking.question(turn.world, turn.now_ms, figures.today(turn.world, turn.now_ms), event, agent)
 
 
 def asked(turn: Turn, event: OutboundAsked) -> None:
@@ -81,7 +80,7 @@ def _begin(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decisio
     call = call_of(turn, event, name, decision)
     turn.put(call)
     turn.say(facts.CallStarted(call.id, "outbound", call.hotline, call.caller, call.callee, name))
-    say_picked(turn, call, decision)
+    ways.say_picked(turn, call, decision)
     attempt = leaving.admit_next(turn, call)
     if attempt is None:
         refuse(turn, event.call, "no_trunk")
@@ -92,21 +91,6 @@ def _begin(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decisio
     others = tuple(channel for channel in turn.world.agents[name].foreign if channel != call.id)
     agents.move(turn, name, "dialed", call=call.id, leg="", foreign=others, unreachable_until_ms=None)
     go(turn, call.id, attempt)
-
-
-def say_picked(turn: Turn, call: Call, decision: trunks.Decision) -> None:
-    """Tell what was decided about a call, and why."""
-    turn.say(
-        facts.OutboundPicked(
-            call.id,
-            call.agent,
-            decision.to,
-            decision.carrier,
-            decision.carrier_source,
-            decision.attempts,
-            decision.steps,
-        )
-    )
 
 
 def call_of(turn: Turn, event: OutboundAsked, name: str, decision: trunks.Decision) -> Call:

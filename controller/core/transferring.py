@@ -37,8 +37,7 @@ def asked(turn: Turn, event: TransferAsked) -> Answer:
 
 def _question(turn: Turn, call: Call, event: TransferAsked) -> trunks.Question:
     question = ways.question(turn, call, event.dialled, event.via or call.hotline)
-    uses = turn.world.agent_uses
-    return replace(question, agent=call.agent, ported=event.ported, ported_source=event.ported_source, agent_uses=uses)
+    return replace(question, agent=call.agent, ported=event.ported, ported_source=event.ported_source)
 
 
 def _leave_agent(turn: Turn, call: Call) -> Call:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controller.core import commands, ending, facts, figures, ids, leaving, menu, queueing, trunks
+from controller.core import asking, commands, ending, facts, figures, ids, leaving, menu, queueing, trunks
+from controller.core.events import OutboundAsked
 from controller.core.model import Call, Phase
 from controller.core.setup import Way, WayKind
 from controller.core.turn import Turn
@@ -136,29 +137,28 @@ def forward(turn: Turn, call: Call, way: Way) -> None:
 
 def question(turn: Turn, call: Call, dialled: str, via: str) -> trunks.Question:
     """What is asked before a caller is sent on to an outside phone."""
-    return trunks.Question(
-        setup=turn.setup,
-        agent="",
-        dialled=dialled,
-        via=via,
-        ported="",
-        ported_source="",
-        trunks=turn.world.trunks,
-        hotlines=turn.world.hotlines,
-        now_ms=turn.now_ms,
-        salt=call.id,
-        day=figures.today(turn.world, turn.now_ms),
-        callee_days=turn.world.callee_days,
+    day = figures.today(turn.world, turn.now_ms)
+    return asking.question(turn.world, turn.now_ms, day, OutboundAsked(call.id, "", dialled, via))
+
+
+def say_picked(turn: Turn, call: Call, decision: trunks.Decision) -> None:
+    """Tell what was decided about a call out, and why."""
+    turn.say(
+        facts.OutboundPicked(
+            call.id,
+            call.agent,
+            decision.to,
+            decision.carrier,
+            decision.carrier_source,
+            decision.attempts,
+            decision.steps,
+        )
     )
 
 
 def forward_along(turn: Turn, call: Call, decision: trunks.Decision) -> None:
     """Ring the outside phone by the trunks that were chosen; the caller hears music meanwhile."""
-    turn.say(
-        facts.OutboundPicked(
-            call.id, "", decision.to, decision.carrier, decision.carrier_source, decision.attempts, decision.steps
-        )
-    )
+    say_picked(turn, call, decision)
     call = pick_up(turn, call)
     if call.phase is not Phase.WAITING:
         turn.do(commands.StartMusic(call.id, turn.cause, "default"))
