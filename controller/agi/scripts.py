@@ -6,7 +6,7 @@ promised nothing.
 
     script     arguments                                answer
     outbound   number dialled, hotline or adaptive name  TD_TRUNK TD_NUMBER TD_CALLERID TD_PRIVACY TD_TALK_MAX
-                                                         TD_TIMEOUT TD_OK; or TD_REFUSAL
+                                                         TD_TALK_WARNING TD_TIMEOUT TD_OK; or TD_REFUSAL
     next       DIALSTATUS, HANGUPCAUSE, SIP status,      the same
                milliseconds to the first sign
     ended      DIALSTATUS, HANGUPCAUSE, ANSWEREDTIME,    none
@@ -239,6 +239,8 @@ async def _hand_over(talk: Talk, command: ReplyTrunks) -> None:
         said["TD_PRIVACY"] = "1"
     if command.talk_max_s:
         said["TD_TALK_MAX"] = str(command.talk_max_s)
+    if command.talk_warning_s:
+        said["TD_TALK_WARNING"] = str(command.talk_warning_s)
     await talk.set_all({**said, "TD_TIMEOUT": str(command.dial_timeout_s), "TD_OK": "1"})
 
 

@@ -174,7 +174,8 @@ class ReplyTrunks:
     """Answer the dial path: the one attempt to make now, or None and the `refusal` to announce.
 
     `refusal` is a word: not_permitted, blocked, virtual, no_trunk, no_hotline, not_understood, not_agent, in_call,
-    number_kind, country, outside_hours, over_limit. `talk_max_s` is the longest the talk may last, 0 for ever.
+    number_kind, country, outside_hours, over_limit. `talk_max_s` is the longest the talk may last, 0 for ever;
+    `talk_warning_s` before its end the agent hears a tone, 0: none.
     """
 
     call: str
@@ -183,6 +184,7 @@ class ReplyTrunks:
     refusal: str
     dial_timeout_s: int
     talk_max_s: int = 0
+    talk_warning_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ OUT = (AgentPhase.DIALING, AgentPhase.CONNECTED)
 """What an agent does whose own call is out."""
 
 DIALPLAN_ENDS_MAX_MS = 14_400_000
+TALK_WARNING_S, TALK_WARNING_MIN_S = 60, 2
+LIMIT_WITHIN_MS = 1_000
+"""The dialplan counts the same limit for itself, from an instant of its own: so near to the end it may have been first."""
 BLOCKED_WORDS = ("blocked",)
 Q850_BUSY = 17
 _TRUNK_TECH = range(500, 600)
@@ -117,7 +120,13 @@ def go(turn: Turn, call: str, attempt: Attempt) -> None:
     longest_ms = spending.talk_max_ms(turn, turn.world.calls[call])
     # We end a talk that lasts too long; the dialplan does it when we are away, and costs more: short ends only.
     talk_max_s = 0 if longest_ms is None or longest_ms > DIALPLAN_ENDS_MAX_MS else -(-longest_ms // 1000)
-    turn.do(commands.ReplyTrunks(call, turn.cause, attempt, "", DIAL_S, talk_max_s))
+    turn.do(commands.ReplyTrunks(call, turn.cause, attempt, "", DIAL_S, talk_max_s, warning_s(talk_max_s)))
+
+
+def warning_s(talk_max_s: int) -> int:
+    """How long before its end a limited talk is warned of it: a minute, half of a short one, a very short one never."""
+    half_s = talk_max_s // 2
+    return min(TALK_WARNING_S, half_s) if half_s >= TALK_WARNING_MIN_S else 0
 
 
 def refuse(turn: Turn, call: str, word: str) -> None:
@@ -212,6 +221,8 @@ def ended(turn: Turn, call: Call, event: OutboundEnded) -> None:
     result, cause = _OUTCOME.get(event.status, ("failed", "failed"))
     if event.status == "ANSWER" and event.by_callee:
         cause = "callee"
+    if call.talk_ends_at_ms is not None and turn.now_ms >= call.talk_ends_at_ms - LIMIT_WITHIN_MS:
+        cause = "limit"
     if event.status == "ANSWER" and call.answered_at_ms is None:
         answered_at_ms = max(call.arrived_at_ms, turn.now_ms - 1000 * max(0, event.answered_s))
         call = turn.change_call(call.id, answered_at_ms=answered_at_ms)

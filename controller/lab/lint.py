@@ -45,8 +45,10 @@ DIALLING: Final = frozenset({"Dial", "Originate", "AGI", "Stasis", "Playback", "
 
 OURS: Final = frozenset({"TD_AGI"})
 DIAL_OPTIONS: Final = frozenset("gi")
-LONGEST_TALK: Final = re.compile(r"L\(\$\{FILTER\(0-9,\$\{TD_TALK_MAX\}\)\}000\)")
-"""The one option with a value: how long a talk may last, in milliseconds made of digits alone."""
+_SECONDS = r"\$\{FILTER\(0-9,\$\{TD_TALK_%s\}\)\}000"
+LONGEST_TALK: Final = re.compile(rf"L\({_SECONDS % 'MAX'}(?::{_SECONDS % 'WARNING'})?\)")
+"""The one option with a value: how long a talk may last, and how long before its end a tone warns of it, in
+milliseconds made of digits alone."""
 STATUS: Final = {"Stasis": ("STASISSTATUS",), "AGI": ("TD_OK", "AGISTATUS")}
 SOON: Final = 2
 """Steps within which a status is looked at, and before which a time-out is set."""

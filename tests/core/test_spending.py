@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.core import outbound
 from controller.core.commands import HangUp, ReplyTrunks, RingPhone
 from controller.core.events import (
     CallGone,
@@ -84,7 +85,7 @@ def test_calls_a_day_end_with_the_local_day() -> None:
 def test_a_talk_ends_with_the_minutes_of_the_day() -> None:
     book = given(house(minutes_per_day=2))
     assert dial(book, "1.1") == ""
-    assert book.one(ReplyTrunks).talk_max_s == 120
+    assert (book.one(ReplyTrunks).talk_max_s, book.one(ReplyTrunks).talk_warning_s) == (120, 60)
     book.when(PhoneChannel("an", "1.1", "up")).passes(90)
     book.when(OutboundEnded("1.1", "ANSWER", 16, 90)).when(PhoneChannel("an", "1.1", "gone"))
     assert dial(book, "1.2") == ""
@@ -100,9 +101,22 @@ def test_a_talk_ends_with_the_minutes_of_the_day() -> None:
 def test_the_longest_call() -> None:
     book = given(house(reach=Reach(longest_call=60)))
     assert dial(book, "1.1") == ""
-    assert book.one(ReplyTrunks).talk_max_s == 60
+    assert (book.one(ReplyTrunks).talk_max_s, book.one(ReplyTrunks).talk_warning_s) == (60, 30)
     book.when(PhoneChannel("an", "1.1", "up")).passes(59).then(never(HangUp))
     book.passes(2).then(a(HangUp, channel="1.1"))
+
+
+def test_a_minute_of_warning_half_of_a_short_talk_and_none_of_a_very_short_one() -> None:
+    warned = {talk_max_s: outbound.warning_s(talk_max_s) for talk_max_s in (0, 1, 3, 4, 90, 120, 3600)}
+    assert warned == {0: 0, 1: 0, 3: 0, 4: 2, 90: 45, 120: 60, 3600: 60}
+
+
+def test_a_talk_that_the_dialplan_ended_first_ended_by_its_limit_too() -> None:
+    for left_ms, cause in ((900, "limit"), (5_000, "agent")):
+        book = given(house(reach=Reach(longest_call=60)))
+        dial(book, "1.1")
+        book.when(PhoneChannel("an", "1.1", "up")).passes(60 - left_ms / 1000)
+        book.when(OutboundEnded("1.1", "ANSWER", 16, 59)).then(a(CallEnded, end_cause=cause))
 
 
 def test_a_hotline_s_limits_hold_for_all_its_agents_together() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
-from tests.live.floor import CARRIERS, Floor
+from tests.live.floor import CARRIERS, SPEECH, Floor
 from tests.live.harness import NO_TLS, Json, soon, until
 from tests.live.setups import UNLIMITED, hotline, people, queue, table, trunks
 
@@ -26,6 +26,8 @@ PER_MINUTE = 10
 CALLS = int(os.environ.get("FRAUD_CALLS", "45"))
 SECONDS = float(os.environ.get("FRAUD_SECONDS", "16"))
 ROOM = 2
+LONGEST_S = 4
+TONE_HZ = 1400
 SETUP = "".join(
     (
         UNLIMITED,
@@ -38,7 +40,7 @@ SETUP = "".join(
         people(
             agents={
                 "a1": {"outbound_with": BY_MOBI, "limits": {"calls_per_minute": PER_MINUTE}},
-                "a2": {"outbound_with": BY_VIETTEL, "limits": {"longest_call": 2}},
+                "a2": {"outbound_with": BY_VIETTEL, "limits": {"longest_call": LONGEST_S}},
                 **{name: {"outbound_with": BY_VINA} for name in ("a3", "a4", "a5")},
                 "a6": {"outbound_with": BY_SPARE},
             }
@@ -144,13 +146,24 @@ async def test_a_trunk_s_own_exclusions(floor: Floor, switches: dict[str, Softph
     assert any("takes no numbers that begin with +84969" in step for step in found["steps"])
 
 
-async def test_the_longest_call_ends(floor: Floor, switches: dict[str, Softphone]) -> None:
+@pytest.mark.parametrize("clicked", [False, True], ids=["dialled", "clicked"])
+async def test_the_longest_call_ends_after_a_tone_that_the_agent_hears(
+    floor: Floor, switches: dict[str, Softphone], clicked: bool
+) -> None:
     switches["viettel"].rule = Rule()
     phone = await floor.desk("a2")
-    call = phone.dial("0967000111")
-    await soon(call.up, "the callee talks")
-    await soon(call.ended, "the talk is ended", 5.0)
-    assert 1.7 <= call.at["ended"] - call.at["up"] <= 3.0
+    if clicked:
+        asked = await floor.api.send("POST", "/api/v1/outbound", {"agent": "a2", "to": "0967000111"})
+        assert asked.status_code == 202, asked.text
+        call = await phone.next_call()
+    else:
+        call = phone.dial("0967000111")
+    callee = await switches["viettel"].next_call()
+    await soon(call.ended, "the talk is ended", 20.0)
+    assert call.at["ended"] - callee.at["up"] > LONGEST_S - 0.3
+    # Phones keep the last three seconds they heard, and the tone comes two before the end.
+    assert call.media.level(TONE_HZ, 3.0) > SPEECH
+    assert callee.media.level(TONE_HZ, 3.0) < SPEECH / 4
     assert (await _last(floor, "a2", result="answered"))["end_cause"] == "limit"
 
 

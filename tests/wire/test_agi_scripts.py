@@ -106,6 +106,13 @@ async def test_no_decision_in_time_sets_nothing(side: Side) -> None:
     assert side.outcomes == ["late"]
 
 
+async def test_a_talk_that_has_an_end_is_limited_and_warned_of_it(side: Side) -> None:
+    asking = asyncio.create_task(side.ask(header("outbound", "0967123456")))
+    reply = ReplyTrunks(CALL, "e1", ATTEMPT, "", 60, talk_max_s=300, talk_warning_s=60)
+    side.door.on_tell = lambda _event: side.dialogues.reply(reply)
+    assert (await asking).variables == GRANTED | {"TD_TALK_MAX": "300", "TD_TALK_WARNING": "60"}
+
+
 async def test_a_decision_that_comes_too_late_is_dropped(side: Side) -> None:
     await side.ask(header("outbound", "0967123456"))
     side.dialogues.reply(ReplyTrunks(CALL, "e1", ATTEMPT, "", 60))
