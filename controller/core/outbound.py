@@ -34,7 +34,7 @@ OUT = (AgentPhase.DIALING, AgentPhase.CONNECTED)
 DIALPLAN_ENDS_MAX_MS = 14_400_000
 TALK_WARNING_S, TALK_WARNING_MIN_S = 60, 2
 LIMIT_WITHIN_MS = 1_000
-"""The dialplan counts the same limit for itself, from an instant of its own: so near to the end it may have been first."""
+"""The dialplan counts the same limit for itself, from an instant of its own: so near to the end it may be first."""
 BLOCKED_WORDS = ("blocked",)
 Q850_BUSY = 17
 _TRUNK_TECH = range(500, 600)

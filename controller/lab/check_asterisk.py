@@ -21,11 +21,12 @@ TIME_LIMIT_S: Final = 3.0
 INBOUND: Final = "tongdai-inbound"
 OUTBOUND: Final = "tongdai-outbound"
 MODULES: Final = (
-    "app_dial", "app_playback", "app_stack", "app_stasis", "bridge_builtin_interval_features", "bridge_simple", "chan_pjsip",
-    "func_callerid", "func_channel", "func_db", "func_global", "func_strings", "func_timeout", "pbx_config", "res_agi",
-    "res_ari_applications", "res_ari_asterisk", "res_ari_bridges", "res_ari_channels", "res_ari_endpoints",
-    "res_ari_events", "res_ari_playbacks", "res_ari_recordings", "res_musiconhold", "res_pjsip", "res_pjsip_session",
-    "res_rtp_asterisk", "res_stasis", "res_stasis_answer", "res_stasis_playback", "res_stasis_recording",
+    "app_dial", "app_playback", "app_stack", "app_stasis", "bridge_builtin_interval_features", "bridge_simple",
+    "chan_pjsip", "func_callerid", "func_channel", "func_db", "func_global", "func_strings", "func_timeout",
+    "pbx_config", "res_agi", "res_ari_applications", "res_ari_asterisk", "res_ari_bridges", "res_ari_channels",
+    "res_ari_endpoints", "res_ari_events", "res_ari_playbacks", "res_ari_recordings", "res_musiconhold",
+    "res_pjsip", "res_pjsip_session", "res_rtp_asterisk", "res_stasis", "res_stasis_answer", "res_stasis_playback",
+    "res_stasis_recording",
 )  # fmt: skip
 """Modules of Asterisk without which a call of ours cannot be answered, told something, joined or recorded."""
 
