@@ -14,7 +14,8 @@ from controller.cli_client import Client, find, lab_facts
 from controller.cli_story import plain
 from controller.cli_words import words
 from controller.errors import TongdaiError
-from controller.settings import Settings, load
+from controller.settings import Settings
+from controller.settings_load import load
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Process settings (TOML); TONGDAI_* variables win over it.")

@@ -13,10 +13,8 @@ import ipaddress
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -26,25 +24,25 @@ from controller.agi.scripts import Dialogues
 from controller.agi.server import LOOPBACK
 from controller.agi.server import Server as AgiServer
 from controller.ari.client import TooOldError
-from controller.ari.link import LinkState
 from controller.core import asking, dialcodes, hours, trunks
 from controller.core.commands import RingBell
-from controller.core.events import Event, LinkLost, OutboundAsked, PhoneChannel, SetupChanged, Ticked
-from controller.core.setup import Setup
+from controller.core.events import OutboundAsked, SetupChanged
 from controller.core.world import World
 from controller.effects import Effects
 from controller.engine import Engine
 from controller.errors import LeadLostError, LedgerError, SettingsError, TelephoneError, TongdaiError
 from controller.foyer import Foyer
+from controller.generated import Generated
 from controller.journal import Journal
-from controller.lab.render import modules_to_reload, write_generated
+from controller.link import Job, Link
 from controller.lookup.chain import Chain
 from controller.lookup.made import service_of
 from controller.notify import WebhookBell
 from controller.ports import Bell
+from controller.rounds import Rounds
 from controller.settings import Settings, is_loopback
+from controller.setup_watch import SetupWatch
 from controller.store.history import History
-from controller.store.retention import prune_facts, prune_stories
 from controller.store.tokens import Tokens
 from controller.watch import Watch
 from controller.watchdog import Watchdog
@@ -52,15 +50,7 @@ from controller.web.app import create_app
 from controller.web.deps import Deps
 from controller.web.latest import Latest
 
-AUDIT_S = 30.0
-AUDIT_MARGIN_MS = 2_000
-TRUNKS_S = 5.0
-SETUP_POLL_S = 2.0
-FORGET_S = 3600.0
 HAND_OVER_S = 0.5
-FACTS_DAYS, STORIES_DAYS = 30, 90
-SNAPSHOT_RETRY_S = 0.2
-BEHIND_MAX = 1_000
 DRAIN_S = 4.0
 LOST_S = 0.5
 TAKEN_OVER_S = 8.0  # how long a caller who arrives between two leaders may find the application open
@@ -104,11 +94,10 @@ class House:
         self._over = self.foyer.over
         self._leaving = False
         self._replaced = asyncio.Event()
-        self._changing = asyncio.Lock()
-        self._syncing: asyncio.Task[None] | None = None
-        self._phone_ended = asyncio.Event()
-        self._unread: dict[str, None] = {}
-        self.engine.flooded = self._flooded
+        generated = Generated(self.telephone, self.settings, two=self.foyer.lease is not None)
+        self.rounds = Rounds(self.engine, self.telephone, generated, self.clock, self.database)
+        self.link = Link(self.engine, self.telephone, generated, self.rounds, self._guard, self._lose_lead)
+        self.setup_watch = SetupWatch(self.foyer, self.engine, generated, self.link, self.rounds)
         self.watchdog = Watchdog(lambda: self.engine.ready_parts["asterisk"] == "live", lambda: self.engine.stuck_s)
 
     # -- building ----------------------------------------------------------------------------------------------------
@@ -149,13 +138,13 @@ class House:
             history=Latest(History(self.database), self.engine),
             tokens=Tokens(self.database, self.clock),
             setups=self.setups,
-            apply_setup=self.apply,
+            apply_setup=self.setup_watch.apply,
             parse_setup=setup_file.parse_in_force,
             explain=self.explain,
             look_up=self.lookups.look_up,
             numbers=self.numbers,
             lookup=self.lookups.service,
-            refresh=self.refresh,
+            refresh=self.setup_watch.refresh,
             metrics=self.metrics.registry,
             clock=self.clock,
         )
@@ -170,18 +159,18 @@ class House:
         self.metrics.watch(self.engine, self.bell, self.telephone.odd)
         self.metrics.lead(True)
         self.foyer.front.show(create_app(self.deps(), self.settings.http))
-        work: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
+        work: tuple[Job, ...] = (
             self.engine.run,
             self.foyer.keep_lead,
             lambda: _end_of(self.foyer.serve()),
-            lambda: self.telephone.run_link(self.hear, self.on_link),
-            self.audit_calls,
-            self.ask_when_phones_end,
-            self.watch_trunks,
-            self.watch_setup,
+            lambda: self.telephone.run_link(self.link.hear, self.link.on_link),
+            self.rounds.audit_calls,
+            self.rounds.ask_when_phones_end,
+            self.rounds.watch_trunks,
+            self.setup_watch.run,
             self.numbers.run,
             self.bell.run,
-            self.forget,
+            self.rounds.forget,
             self.watchdog.run,
         )
         self.engine.tell(SetupChanged(self.engine.world.setup))
@@ -191,7 +180,7 @@ class House:
         await self._close(agi, tasks)
         return self.code
 
-    async def _guard(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _guard(self, job: Job) -> None:
         try:
             await job()
         except LeadLostError as error:
@@ -252,191 +241,6 @@ class House:
                 await self.telephone.close()
                 await self.lookups.close()
                 await self.bell.close()
-
-    # -- the link ----------------------------------------------------------------------------------------------------
-
-    def on_link(self, state: LinkState) -> None:
-        """The event stream came, is there, or went."""
-        match state:
-            case LinkState.SYNCING:
-                self.engine.hold()
-                self._syncing = asyncio.create_task(self._guard(self._synchronise))
-            case LinkState.LOST:
-                if self._syncing is not None:
-                    self._syncing.cancel()
-                self.engine.ready_parts["asterisk"] = "lost"
-                self.engine.tell(LinkLost())
-            case LinkState.REPLACED:
-                self._lose_lead("the ARI application was taken over")
-            case _:
-                pass
-
-    def _flooded(self) -> None:
-        """Asterisk speaks faster than we decide: what was left out is looked up once we have caught up."""
-        self._log.warning("events come faster than they are decided on")
-        self.engine.ready_parts["asterisk"] = "behind"
-        if self._syncing is None or self._syncing.done():
-            self._syncing = asyncio.create_task(self._guard(self._synchronise))
-
-    async def _synchronise(self) -> None:
-        while True:
-            if self.engine.behind > BEHIND_MAX:
-                await asyncio.sleep(SNAPSHOT_RETRY_S)
-                continue
-            try:
-                await self._watch_phones(self.engine.world.setup)
-                self.telephone.know_trunks(tuple(self.engine.world.setup.trunk_of_endpoint))
-                snapshot = await self.telephone.snapshot()
-            except TelephoneError as error:
-                self._log.warning("no snapshot yet", why=str(error))
-                await asyncio.sleep(SNAPSHOT_RETRY_S)
-                continue
-            if self.engine.resume(snapshot):
-                break
-            self.engine.hold()
-        await self.engine.ask(Ticked())  # decided on, and on the books: before that nothing is reconciled
-        self.telephone.synced()
-        self.engine.ready_parts["asterisk"] = "live"
-        await self._generate_and_reload(self.engine.world.setup)
-        await self._ask_kept()
-
-    async def _ask_kept(self) -> None:
-        """Take what the dialplan did by itself into the history. It is kept there, so another time will do."""
-        try:
-            await self.telephone.ask_kept()
-        except TelephoneError as error:
-            self._log.warning("what the dialplan did by itself is not told", why=str(error))
-
-    async def _watch_phones(self, setup: Setup) -> None:
-        await self.telephone.watch_phones(tuple(row.endpoint for row in setup.agents if row.endpoint))
-
-    def hear(self, event: Event) -> None:
-        """Take an event in. A call that is not ours and ends at a phone of ours may be one the dialplan served."""
-        self.engine.hear(event)
-        if isinstance(event, PhoneChannel) and event.state == "gone":
-            world = self.engine.world
-            if event.channel not in world.calls and not world.is_over(event.channel):
-                self._phone_ended.set()
-
-    async def ask_when_phones_end(self) -> None:
-        """Have an emergency call in the history as soon as it has ended, without any part in it before."""
-        while True:
-            await self._phone_ended.wait()
-            self._phone_ended.clear()
-            with contextlib.suppress(TelephoneError):  # the next audit asks too
-                if self.engine.ready_parts["asterisk"] == "live" and await self.telephone.kept():
-                    await self._ask_kept()
-
-    async def audit_calls(self) -> None:
-        """Every so often look at everything Asterisk has, beside the calls."""
-        while True:
-            await asyncio.sleep(AUDIT_S)
-            await self._look()
-
-    async def watch_trunks(self) -> None:
-        """Every few seconds look whether carriers answer, and tell the engine of those that changed."""
-        while True:
-            await asyncio.sleep(TRUNKS_S)
-            world = self.engine.world
-            self.telephone.know_trunks(tuple(world.setup.trunk_of_endpoint))
-            try:
-                states = await self.telephone.trunk_states()
-            except TelephoneError:
-                continue  # the audit tells of what goes on
-            for seen in states:
-                row = world.trunks.get(world.setup.trunk_of_endpoint.get(seen.endpoint, ""))
-                if seen.reachable is not (row is None or row.reachable):
-                    self.engine.tell(seen)
-
-    async def forget(self) -> None:
-        """Once an hour, take what is too old out of the books."""
-        while True:
-            try:
-                await prune_facts(self.database, self.clock.now_ms(), FACTS_DAYS)
-                await prune_stories(self.database, self.clock.now_ms(), STORIES_DAYS)
-            except TongdaiError as error:
-                self._log.warning("nothing was pruned", why=str(error))
-            await asyncio.sleep(FORGET_S)
-
-    async def _look(self) -> None:
-        if self.engine.ready_parts["asterisk"] != "live":
-            return
-        asked_at_ms = self.clock.now_ms() - AUDIT_MARGIN_MS
-        try:
-            snapshot = await self.telephone.snapshot()
-            kept = await self.telephone.kept()
-            await self._point_at_us()
-        except TelephoneError as error:
-            self._log.warning("audit left out", why=str(error))
-            return
-        self.engine.hear(replace(snapshot, asked_at_ms=asked_at_ms))
-        if kept:
-            await self._ask_kept()
-
-    # -- the setup ---------------------------------------------------------------------------------------------------
-
-    async def apply(self, text: str, seen_version: int | None, by: str) -> int:
-        """Put a setup in force: on the books first, then here."""
-        async with self._changing:
-            version = await self.setups.put(text, seen_version, by)
-            await self._take_over(text, version)
-        return version
-
-    async def refresh(self) -> None:
-        """Look at the books and at the table of carriers now, because somebody says that they changed."""
-        async with self._changing:
-            await self.numbers.refresh()
-            stored = await self.setups.current()
-            parsed = setup_file.parse_in_force(stored.text, now_ms=self.clock.now_ms())
-            if await self.numbers.completed(replace(parsed, version=stored.version)) != self.engine.world.setup:
-                await self._take_over(stored.text, stored.version)
-
-    async def watch_setup(self) -> None:
-        """Notice a setup or number table that somebody else put on the books."""
-        while True:
-            await asyncio.sleep(SETUP_POLL_S)
-            try:
-                async with self._changing:
-                    self.metrics.ping(self.telephone.latency_s)
-                    stored = await self.setups.current()
-                    if stored.version != self.engine.world.setup.version or await self.numbers.refresh():
-                        await self._take_over(stored.text, stored.version)
-            except TongdaiError as error:
-                self._log.warning("setup not looked at", why=str(error))
-
-    async def _take_over(self, text: str, version: int) -> None:
-        parsed = setup_file.parse_in_force(text, now_ms=self.clock.now_ms())
-        setup = await self.numbers.completed(replace(parsed, version=version))
-        if setup.carriers_from.trouble:
-            self._log.error("the shipped table of carriers stands in", why=setup.carriers_from.trouble)
-        before = self.engine.world.setup
-        await self.engine.ask(SetupChanged(setup))
-        await self._generate_and_reload(setup)
-        if [row.endpoint for row in before.agents] != [row.endpoint for row in setup.agents]:
-            with contextlib.suppress(TelephoneError):
-                await self._watch_phones(setup)
-        await self._look()
-
-    def _generate(self, setup: Setup) -> tuple[str, ...]:
-        """Render the dialplan and PJSIP files that are ours; the names of those that changed."""
-        folder = self.settings.asterisk.generated_dir
-        return tuple(write_generated(setup, Path(folder))) if folder else ()
-
-    async def _generate_and_reload(self, setup: Setup) -> None:
-        """Hotlines are exact extensions: Asterisk reads them anew; calls and registrations stay (docs/dialplan.md)."""
-        try:
-            self._unread.update(dict.fromkeys(modules_to_reload(self._generate(setup))))
-            for module in tuple(self._unread):
-                await self.telephone.reload(module)
-                del self._unread[module]
-            await self._point_at_us()
-        except (OSError, TongdaiError) as error:
-            self._log.error("Asterisk has not read the new setup", why=str(error))
-
-    async def _point_at_us(self) -> None:
-        """Tell the dialplan whom to ask: two may be there, and a file that is read anew names the one of the file."""
-        if self.foyer.lease is not None:
-            await self.telephone.set_global("TD_AGI", f"agi://{self.settings.agi.bind}")
 
     # -- what the parlour asks -----------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from controller.effects import Effects
 from controller.engine import Engine
 from controller.errors import LeadLostError, TelephoneError
 from controller.journal import Journal
+from controller.link import Job
 from controller.main import EXIT_LEAD_LOST, House
 from controller.ports import Line, Said
 from controller.settings import Settings
@@ -113,7 +114,7 @@ class SimHouse(House):
 
     life: Life
 
-    async def _guard(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _guard(self, job: Job) -> None:
         try:
             await job()
         except LeadLostError as error:
@@ -215,12 +216,12 @@ class Life:
         self.engine, self.house = engine, house
         engine.ready_parts["agi"] = "ok"
         engine.tell(SetupChanged(world.setup))
-        hear = lambda event: self._ears.hear(event, house.hear)  # noqa: E731
+        hear = lambda event: self._ears.hear(event, house.link.hear)  # noqa: E731
         jobs: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             engine.run,
-            lambda: telephone.run_link(hear, house.on_link),
-            house.audit_calls,
-            house.ask_when_phones_end,
+            lambda: telephone.run_link(hear, house.link.on_link),
+            house.rounds.audit_calls,
+            house.rounds.ask_when_phones_end,
             self._watch_end,
         )
         if self.dead:
@@ -252,7 +253,7 @@ class Life:
         task.add_done_callback(self._asks.discard)
 
     def change_setup(self, setup: Setup) -> None:
-        """As `House._take_over`, the text apart; on the books first."""
+        """As `SetupWatch._take_over`, the text apart; on the books first."""
         if self.dead or self.house is None:
             return
         self.ledger.books.setup = setup
@@ -265,9 +266,9 @@ class Life:
         assert self.house is not None
         await self.engine.ask(SetupChanged(setup))
         with contextlib.suppress(TelephoneError, LeadLostError):
-            await self.house._watch_phones(setup)
+            await self.house.link.watch_phones(setup)
         with contextlib.suppress(LeadLostError):
-            await self.house._look()
+            await self.house.rounds.look()
 
     async def session(self, path: str, talk: Talk) -> bool:
         """One FastAGI session; False when nobody listens, or the process died in the middle."""
@@ -303,7 +304,7 @@ class Life:
         if house is not None and engine is not None:
             for task in (*self._tasks, *self._asks, *house.effects._last.values()):
                 task.cancel()
-            for other in (house._syncing, engine._books._writing):
+            for other in (house.link._syncing, engine._books._writing):
                 if other is not None:
                     other.cancel()
             for timer in (engine._timer, engine._linger):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from controller.errors import SettingsError
-from controller.settings import Bind, Settings, bind_of, load
+from controller.settings import Bind, Settings
+from controller.settings_load import load
+from controller.settings_values import bind_of
 
 pytestmark = pytest.mark.web
 

@@ -24,7 +24,8 @@ from controller.lookup.enum import EnumSource, carrier_of
 from controller.lookup.http import ANSWER_BYTES_MAX, HttpSource
 from controller.lookup.made import service_of
 from controller.lookup.service import ASKING_MAX, UNKNOWN_S, Limits, LookupFailedError, LookupService, Source
-from controller.settings import LOOKUP_MAX_MS, Bind, Lookup
+from controller.settings import Bind, Lookup
+from controller.settings_values import LOOKUP_MAX_MS
 from tests.fakes.lookup import FakeSource
 
 pytestmark = pytest.mark.wire
