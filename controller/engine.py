@@ -24,7 +24,6 @@ from typing import Protocol
 
 import structlog
 
-from controller.core import codec
 from controller.core.answer import Answer
 from controller.core.commands import Command
 from controller.core.events import ClockMoved, Event, SnapshotTaken, Ticked
@@ -36,13 +35,13 @@ from controller.feed import Feed
 from controller.journal import Journal
 from controller.owed import CommitMeter, Owed
 from controller.ports import Clock, Deed, Ledger, Line, Said, Turn
+from controller.stories import Stories
 from controller.watch import Watch
 
 BATCH_MAX = 256
 HELD_MAX = 50_000
 CLOCK_STEP_MS = 500
 BROKEN_PAUSE_S = 1.0
-STORY_MAX = 2_000
 LINGER_S = 0.02
 
 
@@ -136,7 +135,7 @@ class Engine:
         self._lingered = False
         self._turned_at_s = time.monotonic()
         self._offset_ms = clock.now_ms() - self._monotonic_ms()
-        self._stories = {call: list(lines) for call, lines in journal.stories(world.calls).items()}
+        self._stories = Stories(world, journal)
 
     # -- the door --------------------------------------------------------------------------------------------------
 
@@ -205,7 +204,7 @@ class Engine:
 
     def story(self, call: str) -> tuple[Line, ...]:
         """What has happened to a live call so far."""
-        return tuple(self._stories.get(call, ()))
+        return self._stories.of(call)
 
     async def written(self) -> None:
         """Return at a moment when the world shows nothing that a crash could take back: look before awaiting anything.
@@ -300,7 +299,7 @@ class Engine:
             self._meter.odd(done.broken)
             self._log.error("a step broke and was undone", cause=done.cause, why=done.broken)
         self._watch.after(self.world, done)
-        self._tell_story(item.event, done, now_ms, batch)
+        batch.lines.extend(self._stories.told(item.event, done, now_ms))
         if item.answer is not None:
             batch.answers.append((item.answer, done.answer))
         batch.commands.extend(done.commands)
@@ -308,7 +307,7 @@ class Engine:
         if done.changes or done.facts or deeds:
             said = tuple(self._number(fact, now_ms) for fact in done.facts)
             batch.said.extend(said)
-            self._books.owe((Turn(now_ms, done.changes, said, self._told(done), deeds),))
+            self._books.owe((Turn(now_ms, done.changes, said, self._stories.closed(done), deeds),))
         return done
 
     def _signed(self, deed: Deed) -> Deed:
@@ -319,23 +318,6 @@ class Engine:
     def _number(self, fact: object, now_ms: int) -> Said:
         self._seq += 1
         return Said(self._seq, now_ms, fact)  # type: ignore[arg-type]  # facts of a step are Facts
-
-    def _tell_story(self, event: Event, done: Step, now_ms: int, batch: _Batch) -> None:
-        lines: list[Line] = []
-        if not isinstance(event, (Ticked, SnapshotTaken)) and type(event).__name__ != "SetupChanged":
-            lines.append(_line(now_ms, "event", event, done.cause))
-        lines.extend(_line(now_ms, "fact", fact, done.cause) for fact in done.facts)
-        lines.extend(_line(now_ms, "command", command, done.cause) for command in done.commands)
-        for line in lines:
-            if line.call and (line.call in self.world.calls or line.call in self._stories or _ends(done, line.call)):
-                story = self._stories.setdefault(line.call, [])
-                if len(story) < STORY_MAX:
-                    story.append(line)
-        batch.lines.extend(lines)
-
-    def _told(self, done: Step) -> tuple[tuple[str, tuple[Line, ...]], ...]:
-        ended = [fact.call for fact in done.facts if isinstance(fact, CallEnded)]
-        return tuple((call, tuple(self._stories.pop(call, ()))) for call in ended)
 
     async def close(self, limit_s: float) -> None:
         """Write what is still owed, at most so long."""
@@ -376,16 +358,3 @@ class Engine:
     def _monotonic_ms() -> int:
         """A clock nobody sets: against it a stepped wall clock is noticed."""
         return time.monotonic_ns() // 1_000_000
-
-
-def _line(now_ms: int, kind: str, value: object, cause: str) -> Line:
-    body = codec.encode(value)
-    name = str(body.pop("type"))
-    call = str(body.pop("call", "") or "")
-    if kind == "command":
-        body.pop("cause")
-    return Line(now_ms, call, kind, name, cause, body)
-
-
-def _ends(done: Step, call: str) -> bool:
-    return any(isinstance(fact, CallEnded) and fact.call == call for fact in done.facts)
