@@ -48,6 +48,14 @@ def small(*names: str, own_wrap_up: int | None = None, hotline: Hotline | None =
     )
 
 
+def menu_of(**hotline: object) -> Setup:
+    """The hotline of `small` leads to a menu: 1 the queue, 3 a phone outside, 4 voicemail."""
+    setup = small("an", max_wait=20)
+    keys = (("1", Way(WayKind.QUEUE, "sales")), ("3", Way(WayKind.PHONE, "0912345678")), ("4", Way(WayKind.VOICEMAIL)))
+    row = replace(setup.hotlines[0], queue="", menu="main", **hotline)
+    return replace(setup, hotlines=(row,), menus=(Menu("main", "welcome", keys=keys),), schedules=(NEVER,))
+
+
 def whole(
     one: Strategy = Strategy.LONGEST_IDLE, two: Strategy = Strategy.RING_ALL, three: Strategy = Strategy.RANDOM
 ) -> Setup:

@@ -10,25 +10,12 @@ from controller.core.commands import Answer, HangUp, Play, RingAgent
 from controller.core.events import CallArrived, CallGone
 from controller.core.facts import CallEnded, CallStarted, MenuEntered
 from controller.core.model import Phase
-from controller.core.setup import Blocked, Hotline, Menu, Setup, Way, WayKind
-from tests.core.setups import BANNED, NEVER, SALES, small
-from tests.core.words import arrives, leaves, rings
-from tests.playbook import Playbook, a, given, never
+from controller.core.setup import Blocked, Hotline, Way
+from tests.core.setups import BANNED, SALES, menu_of, small
+from tests.core.words import arrives, leaves, ringing
+from tests.playbook import a, given, never
 
 pytestmark = pytest.mark.pure
-
-RING_S = 15
-
-
-def menu_of(**hotline: object) -> Setup:
-    setup = small("an", max_wait=20)
-    keys = (("1", Way(WayKind.QUEUE, "sales")), ("3", Way(WayKind.PHONE, "0912345678")), ("4", Way(WayKind.VOICEMAIL)))
-    row = replace(setup.hotlines[0], queue="", menu="main", **hotline)
-    return replace(setup, hotlines=(row,), menus=(Menu("main", "welcome", keys=keys),), schedules=(NEVER,))
-
-
-def ringing(name: str) -> Playbook:
-    return given(small(name, ring_time=RING_S)).available(name).when(arrives()).when(rings())
 
 
 def test_a_call_that_is_over_does_not_begin_again() -> None:

@@ -33,22 +33,14 @@ from controller.core.events import (
 )
 from controller.core.facts import CallAnswered, CallEnded, CallHeld, CallResumed, OddEvent
 from controller.core.model import AgentPhase, Phase
-from controller.core.setup import Menu, Setup, Way, WayKind
+from controller.core.setup import Way, WayKind
 from controller.core.turn import Turn
 from controller.core.world import OVER_MAX, World
-from tests.core.setups import NEVER, small
-from tests.core.words import answers, arrives, leaves, leg_gone, played, rings
+from tests.core.setups import NEVER, menu_of, small
+from tests.core.words import RING_S, answers, arrives, leaves, leg_gone, played, ringing, rings
 from tests.playbook import Playbook, a, given, never
 
 pytestmark = pytest.mark.pure
-
-RING_S = 15
-
-
-def ringing(*names: str, **queue: object) -> Playbook:
-    book = given(small(*(names or ("an", "binh")), ring_time=RING_S, **queue)).available(*(names or ("an", "binh")))
-    return book.when(arrives(), at=0).when(rings(), at=1)
-
 
 # -- F19: the agent answers in the instant the ring time ends ---------------------------------------------------------
 
@@ -185,13 +177,6 @@ def test_a_leg_that_rings_is_remembered_and_another_s_ring_is_not() -> None:
 
 
 # -- a whole life, place by place ------------------------------------------------------------------------------------
-
-
-def menu_of(**hotline: object) -> Setup:
-    setup = small("an", max_wait=20)
-    keys = (("1", Way(WayKind.QUEUE, "sales")), ("3", Way(WayKind.PHONE, "0912345678")), ("4", Way(WayKind.VOICEMAIL)))
-    row = replace(setup.hotlines[0], queue="", menu="main", **hotline)
-    return replace(setup, hotlines=(row,), menus=(Menu("main", "welcome", keys=keys),), schedules=(NEVER,))
 
 
 def test_a_menu_a_prompt_and_a_key() -> None:

@@ -52,7 +52,7 @@ from tests.core.words import (
     leg_seen,
     own_seen,
     played,
-    rings,
+    ringing,
     snapshot,
     status,
 )
@@ -61,10 +61,6 @@ from tests.playbook import Playbook, a, given, never
 pytestmark = pytest.mark.pure
 
 BRIDGE = {"1.1.br": ("1.1", "1.1.a1")}
-
-
-def ringing(*names: str) -> Playbook:
-    return given(small(*(names or ("an", "binh")))).available(*(names or ("an", "binh"))).when(arrives()).when(rings())
 
 
 def talking() -> Playbook:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ import pytest
 from controller.core.setup import Strategy
 from tests.core import setups
 from tests.core.floor import RUDE, Floor
+from tests.hash_seeds import told_under_three
 
 pytestmark = pytest.mark.pure
 
@@ -33,13 +31,7 @@ def day() -> str:
 
 
 def test_the_same_day_gives_the_same_bytes_under_three_hash_seeds() -> None:
-    told = set()
-    for seed in ("0", "1", "2"):
-        command = [sys.executable, "-c", "from tests.core.test_same_bytes import day; print(day())"]
-        environment = {**os.environ, "PYTHONHASHSEED": seed}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-        told.add(done.stdout.strip())
-    assert told == {day()}
+    assert told_under_three("tests.core.test_same_bytes", "day()") == {day()}
 
 
 def test_another_day_gives_other_bytes() -> None:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from controller.core.commands import HangUp, RecordMessage, RingAgent, RingBell, RingPhone, StopPlay
 from controller.core.events import DigitPressed, HangupAsked, LinkLost, OutboundAsked
 from controller.core.facts import CallEnded, OfferEnded
-from controller.core.setup import Hotline, Menu, Setup, Way, WayKind
-from tests.core.setups import NEVER, SALES, small
-from tests.core.words import answers, arrives, leg_gone, played, rings, status
-from tests.playbook import Playbook, a, given, never
+from controller.core.setup import Hotline
+from tests.core.setups import SALES, menu_of, small
+from tests.core.words import answers, arrives, leg_gone, played, ringing, status
+from tests.playbook import a, given, never
 
 pytestmark = pytest.mark.pure
-
-RING_S = 15
-
-
-def menu_of(**hotline: object) -> Setup:
-    setup = small("an", max_wait=20)
-    keys = (("1", Way(WayKind.QUEUE, "sales")), ("3", Way(WayKind.PHONE, "0912345678")), ("4", Way(WayKind.VOICEMAIL)))
-    row = replace(setup.hotlines[0], queue="", menu="main", **hotline)
-    return replace(setup, hotlines=(row,), menus=(Menu("main", "welcome", keys=keys),), schedules=(NEVER,))
-
-
-def ringing(name: str) -> Playbook:
-    return given(small(name, ring_time=RING_S)).available(name).when(arrives()).when(rings())
 
 
 def test_a_channel_that_never_goes_is_let_go_all_the_same() -> None:

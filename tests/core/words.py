@@ -15,9 +15,11 @@ from controller.core.events import (
     PlaybackEnded,
     SnapshotTaken,
 )
-from tests.core.setups import SALES, STRANGER
+from tests.core.setups import SALES, STRANGER, small
+from tests.playbook import Playbook, given
 
 AN_HOUR_S = 3_600
+RING_S = 15
 
 
 def arrives(n: int = 1, hotline: str = SALES, caller: str = STRANGER, name: str = "") -> CallArrived:
@@ -81,3 +83,10 @@ def snapshot(
     endpoints += [EndpointSeen(p, False) for p in dead]
     seen = tuple(BridgeSeen(name, members) for name, members in (bridges or {}).items())
     return SnapshotTaken(boot, channels, seen, tuple(endpoints), asked_at_ms)
+
+
+def ringing(*names: str, **queue: object) -> Playbook:
+    """Call 1 rings at the first of these agents (`an` and `binh`), at one second."""
+    found = names or ("an", "binh")
+    book = given(small(*found, ring_time=RING_S, **queue)).available(*found)
+    return book.when(arrives(), at=0).when(rings(), at=1)

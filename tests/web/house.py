@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from controller import setup_file
 from controller.clock import SystemClock
-from controller.core import trunks
+from controller.core import asking, hours, trunks
 from controller.core.commands import Command, RingAgent
 from controller.core.events import (
     AgentStatusAsked,
@@ -27,6 +27,7 @@ from controller.core.events import (
     LegAnswered,
     LegGone,
     LegRinging,
+    OutboundAsked,
     PhoneChanged,
     SetupChanged,
     SnapshotTaken,
@@ -236,12 +237,9 @@ def _deps(engine: Engine, database: Database, setups: SetupRepo, tokens: Tokens,
 
     async def explain(to: str, via: str, agent: str) -> trunks.Decision:
         world = engine.world
-        return trunks.decide(
-            trunks.Question(
-                setup=world.setup, agent=agent, dialled=to, via=via, ported="", ported_source="",
-                trunks=world.trunks, hotlines=world.hotlines, now_ms=clock.now_ms(), salt=to,
-            )
-        )  # fmt: skip
+        now_ms = clock.now_ms()
+        day = hours.local_day(now_ms, world.setup.defaults.timezone)
+        return trunks.decide(asking.question(world, now_ms, day, OutboundAsked(f"explain/{to}", "", to, via), agent))
 
     numbers = Numbers(database)
 
