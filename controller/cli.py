@@ -187,6 +187,7 @@ def render_asterisk(
     settings = settings_of(config)
     options = render.RenderOptions(
         agi=str(settings.agi.bind),
+        agi_2=str(settings.standby.agi or ""),
         app=settings.ari.app,
         http=settings.ari.url.partition("://")[2],
         ari_user=settings.ari.user,

@@ -42,4 +42,6 @@ class Generated:
     async def point_at_us(self) -> None:
         """Tell the dialplan whom to ask: two may be there, and a file that is read anew names the one of the file."""
         if self._two:
+            if self._settings.standby.agi is not None:
+                await self._telephone.set_global("TD_AGI_2", f"agi://{self._settings.standby.agi}")
             await self._telephone.set_global("TD_AGI", f"agi://{self._settings.agi.bind}")

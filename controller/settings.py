@@ -135,10 +135,12 @@ class Lookup:
 class Standby:
     """Two daemons on one PostgreSQL (docs/standby.md).
 
-    `name` is what the other calls us, empty: host name and HTTP port.
+    `name` is what the other calls us, empty: host name and HTTP port. `agi` is where Asterisk finds the FastAGI of the
+    other, left out: the dialplan asks the one that leads and nobody else.
     """
 
     name: str = ""
+    agi: Bind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,6 @@ READERS: Final[dict[str, dict[str, Callable[[object], Any]]]] = {
         "retry_s": _count(1, LOOKUP_RETRY_S_MAX),
         "allow_remote": _flag,
     },
-    "standby": {"name": _instance},
+    "standby": {"name": _instance, "agi": bind_of},
 }
 """Every key there is and how its value is read."""

@@ -146,13 +146,14 @@ def _dialplan(ari: Ari, settings: Settings) -> Found:
     if not agi or not app:
         said = "our contexts are not included (tongdai render asterisk)"
         return Found(FAIL, "dialplan", said, "chưa include các context của tongdai (tongdai render asterisk)")
-    if agi != f"agi://{settings.agi.bind}":
+    doors = [door for door in (agi, ari.variable("TD_AGI_2")) if door]
+    if f"agi://{settings.agi.bind}" not in doors:
         said = f"asks at {agi}, we listen on {settings.agi.bind}: agents cannot call out"
         return Found(FAIL, "dialplan", said, f"hỏi tại {agi}, còn ta nghe ở {settings.agi.bind}")
     if app != settings.ari.app:
         said = f"hands callers to {app}, we are {settings.ari.app}: every caller gets the fallback"
         return Found(FAIL, "dialplan", said, f"chuyển người gọi cho {app}, còn ta là {settings.ari.app}")
-    return Found(OK, "dialplan", f"{app}, {agi}")
+    return Found(OK, "dialplan", f"{app}, {', '.join(doors)}")
 
 
 def _endpoints(ari: Ari, setup: Setup) -> Iterator[Found]:

@@ -43,7 +43,8 @@ WIDE: Final = re.compile(r"FILTER\([^,]*[&@$(][^,]*,\$\{(?!TD_)")
 DIALLING: Final = frozenset({"Dial", "Originate", "AGI", "Stasis", "Playback", "Background", "Queue", "Page"})
 """Applications whose arguments decide where a call goes or what is opened."""
 
-OURS: Final = frozenset({"TD_AGI"})
+OURS: Final = frozenset({"TD_AGI", "TD_AGI_2", "TD_DOOR"})
+"""Where the controllers are; `TD_DOOR` is one of the two others (`doors`)."""
 DIAL_OPTIONS: Final = frozenset("gi")
 _SECONDS = r"\$\{FILTER\(0-9,\$\{TD_TALK_%s\}\)\}000"
 LONGEST_TALK: Final = re.compile(rf"L\({_SECONDS % 'MAX'}(?::{_SECONDS % 'WARNING'})?\)")
@@ -176,6 +177,14 @@ def _net(context: Context, step: Step, just_before: list[str]) -> Iterator[Findi
         yield Finding(step.line, "timeout", "AGI in a context without a T extension")
 
 
+def doors(plan: Dialplan) -> Iterator[Finding]:
+    """Only the addresses the engineer wrote are asked."""
+    for step in _steps(plan):
+        name, _, value = step.args.partition("=")
+        if step.app == "Set" and name.strip() == "TD_DOOR" and value not in {"", "${TD_AGI}", "${TD_AGI_2}"}:
+            yield Finding(step.line, "door", "TD_DOOR is set to something else than TD_AGI or TD_AGI_2")
+
+
 def stasis(plan: Dialplan) -> Iterator[Finding]:
     """Stasis stands behind a time-out too, and nobody is answered before it."""
     for _, steps in _extensions(plan):
@@ -230,6 +239,7 @@ RULES: Final[tuple[Callable[[Dialplan], Iterator[Finding]], ...]] = (
     inbound,
     statuses,
     agi,
+    doors,
     stasis,
     trunks,
     emergency,

@@ -151,10 +151,12 @@ def modules(blocks: list[Block], _extensions: Collection[str]) -> Iterator[Findi
 def extensions_conf(blocks: list[Block], _extensions: Collection[str]) -> Iterator[Finding]:
     """The dial path asks a controller on this machine."""
     for block in blocks:
-        if block.name == "globals" and "TD_AGI" in block.values:
-            host = block.get("TD_AGI").removeprefix("agi://").rpartition(":")[0]
+        for name in ("TD_AGI", "TD_AGI_2"):
+            if block.name != "globals" or name not in block.values:
+                continue
+            host = block.get(name).removeprefix("agi://").rpartition(":")[0]
             if not is_loopback(host):
-                yield Finding(block.line, "loopback", "TD_AGI leaves this machine: AGI asks nobody for a password")
+                yield Finding(block.line, "loopback", f"{name} leaves this machine: AGI asks nobody for a password")
 
 
 def is_loopback(host: str) -> bool:

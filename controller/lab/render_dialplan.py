@@ -21,22 +21,29 @@ RING_MAX: Final = 50
 """Phones one hotline rings at once while the controller is away: more would not fit into one dial string."""
 
 
-def dialplan(setup: Setup, agi: str, app: str) -> str:
-    """Write the whole dialplan of a setup; `agi` is `host:port` of our side door, `app` the Stasis application."""
-    return "\n".join((variables(setup, agi, app), written_by_hand(), generated(setup)))
+def dialplan(setup: Setup, agi: str, app: str, agi_2: str = "") -> str:
+    """Write the whole dialplan of a setup; `agi` is `host:port` of our side door, `app` the Stasis application.
+
+    `agi_2` is the side door of a second controller (docs/standby.md), if there is one.
+    """
+    return "\n".join((variables(setup, agi, app, agi_2), written_by_hand(), generated(setup)))
 
 
-def variables(setup: Setup, agi: str, app: str) -> str:
+def variables(setup: Setup, agi: str, app: str, agi_2: str = "") -> str:
     """Globals the hand-written contexts read. A second [globals] adds to the first, it replaces nothing."""
-    host, _, port = agi.rpartition(":")
-    if not checked(port, DIGITS, "AGI port") or not _is_host(host):
-        raise ConfError("the AGI address wants host:port")
-    rows = {
-        "TD_AGI": f"agi://{agi}",
+    rows = {"TD_AGI": _agi(agi)} | ({"TD_AGI_2": _agi(agi_2)} if agi_2 else {})
+    rows |= {
         "TD_APP": checked(app, NAME, "Stasis application"),
         "TD_LANGUAGE": checked(setup.defaults.language, LANGUAGE, "language"),
     }
     return "[globals]\n" + "".join(f"{name}={value}\n" for name, value in rows.items())
+
+
+def _agi(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not checked(port, DIGITS, "AGI port") or not _is_host(host):
+        raise ConfError("the AGI address wants host:port")
+    return f"agi://{address}"
 
 
 def _is_host(text: str) -> bool:

@@ -43,10 +43,13 @@ _HEAD: Final = "; Written by tongdai from its setup; changes made here are lost 
 class RenderOptions:
     """Where the parts of the installation are. `agi` and `http` are `host:port` on loopback.
 
+    `agi_2` is the FastAGI of a second daemon, where there is one.
+
     An empty `ari_password` makes a random one. `music_dir` holds one folder a music class that is not `default`.
     """
 
     agi: str = "127.0.0.1:4573"
+    agi_2: str = ""
     app: str = "tongdai"
     http: str = "127.0.0.1:8088"
     ari_user: str = "tongdai"
@@ -65,7 +68,7 @@ def render_generated(setup: Setup, options: RenderOptions) -> dict[str, str]:
     return {
         PJSIP: _HEAD + pjsip(setup, options.sip),
         MUSIC: _HEAD + _music(setup, options.music_dir),
-        EXTENSIONS: _HEAD + dialplan(setup, options.agi, options.app),
+        EXTENSIONS: _HEAD + dialplan(setup, options.agi, options.app, options.agi_2),
     }
 
 

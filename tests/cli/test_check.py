@@ -156,6 +156,11 @@ def test_what_would_hurt_a_call_is_told_and_ends_with_1(look, ari, spoil, part, 
     assert said in told.out
 
 
+def test_the_dialplan_may_ask_the_one_that_leads_first(look, ari):
+    ari.variables.update(TD_AGI="agi://127.0.0.1:1", TD_AGI_2=ari.variables["TD_AGI"])
+    assert words(look())["dialplan"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("spoil", "part"),
     [

@@ -22,7 +22,7 @@ from tests.faults.ward import Ward
 from tests.faults.wire import Wire
 from tests.live.harness import NO_TLS, REPOSITORY, Api, Json, Lab, until
 
-PROXY_2, AGI_2, HTTP_2, PROXY_1 = 4, 5, 6, 7
+AGI_1, PROXY_2, AGI_2, HTTP_2, PROXY_1 = 2, 4, 5, 6, 7
 ASK_S = 0.01
 KNOWN_S = 0.8
 """A leader looks for a standby every half second."""
@@ -62,6 +62,7 @@ class Pair(Lab):
         environ |= {
             "TONGDAI_ARI__URL": self.proxies["b"].url,
             "TONGDAI_AGI__BIND": f"127.0.0.1:{self.base + AGI_2}",
+            "TONGDAI_STANDBY__AGI": f"127.0.0.1:{self.base + AGI_1}",
             "TONGDAI_HTTP__BIND": f"127.0.0.1:{self.base + HTTP_2}",
             "TONGDAI_DATABASE__URL": self.database("b", environ["TONGDAI_DATABASE__URL"]),
             "PYTHONPATH": str(self.code),

@@ -19,7 +19,7 @@ from controller.lab.sipcall import Rule, SipCall
 from controller.store.db import migrate
 from controller.store.tables import SCHEMA_REVISION
 from tests.faults.figures import record, runs
-from tests.faults.pair import NAMES, PROXY_1, PROXY_2, Pair, Twins
+from tests.faults.pair import AGI_2, NAMES, PROXY_1, PROXY_2, START_S, Pair, Twins
 from tests.faults.rude_proxy import RudeProxy
 from tests.faults.wire import Wire
 from tests.live import conftest as live
@@ -29,20 +29,20 @@ from tests.live.setups import BASE, HOTLINE, hotline, queue, whole
 from tests.store.conftest import _say
 from tests.store.postgres import running
 
-pytestmark = pytest.mark.live
-
 LEAD_LOST = 75
 RESTING = "+842473001061"
 REST_S = 12
 ASKED_S = 5.0
 OUTER_S = 12.0  # what no busy machine exceeds; the programme's own figure is recorded beside what was seen
+OUTSIDE = "0967000111"
 TALKING, RINGING, FIRST, SECOND = "0281000001", "0281000002", "0281000003", "0281000004"
 SETUP = whole(
-    hotline(queue="sales"),
+    hotline(queue="sales", outbound=True),
     hotline(RESTING, queue="resting"),
     queue("sales", "team", ring_time=8, max_wait=120, max_size=200),
     queue("resting", "team", wrap_up=REST_S),
-    groups={"team": ("a1", "a2", "a3")},
+    groups={"team": ("a1", "a2", "a3"), "desk": ("a4",)},
+    agents={"a4": {"outbound_with": HOTLINE}},
 )
 
 
@@ -62,7 +62,10 @@ def lab(base: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         ports = zip(NAMES, (PROXY_1, PROXY_2), strict=True)
         proxies = {name: RudeProxy(base + port, base + 1).start() for name, port in ports}
         url = f"{server.url('pair').partition('?')[0]}?host={wires['a'].folder}"
-        pair = Pair.start(directory, BASE, f"database.url={url}", f"ari.url={proxies['a'].url}", base=base)
+        pair = Pair.start(
+            directory, BASE, f"database.url={url}", f"ari.url={proxies['a'].url}",
+            f"standby.agi=127.0.0.1:{base + AGI_2}", base=base,
+        )  # fmt: skip
         pair.wires, pair.proxies = wires, proxies
         try:
             pair.begin_other()
@@ -163,16 +166,29 @@ def _other(name: str) -> str:
 
 
 async def _fault(
-    floor: Twins, strike: Callable[[str, int], None], code: int, *, mend: Callable[[str, int], None] | None = None
+    floor: Twins,
+    strike: Callable[[str, int], None],
+    code: int,
+    *,
+    mend: Callable[[str, int], None] | None = None,
+    dials: bool = False,
 ) -> float:
-    """A story, a fault in the middle, its end; how long nobody served calls. `mend` undoes the fault after all."""
+    """A story, a fault in the middle, its end; how long nobody served calls.
+
+    `mend` undoes the fault after all. With `dials` an agent dials in the moment when nobody leads.
+    """
     leader = await floor.pair.whole()
     floor.api.http.base_url = httpx.URL(floor.pair.url(leader))
+    if dials:
+        floor.carrier("viettel")
     story = Story(floor)
     await story.begin()
+    if dials:
+        await floor.desk("a4")
     async with floor.pair.unattended():
         old, since = floor.pair.daemon(leader), time.monotonic()
         strike(leader, old)
+        out = floor.phones["a4"].dial(OUTSIDE) if dials else None
         took = await floor.handed_to(_other(leader), since)
         if mend is not None:
             woken = time.monotonic()
@@ -180,9 +196,23 @@ async def _fault(
         assert await floor.pair.ended(leader, old) == code
         if mend is not None:
             assert _commands(floor, leader, woken) == [], "the woken one commands nothing"
+    if out is not None:
+        await _goes_out(floor, out)
     await story.go_on()
     await floor.settle()
     return took
+
+
+async def _goes_out(floor: Twins, call: SipCall) -> None:
+    """Who dialled between two leaders talks by the new one, and has one record."""
+    await soon(call.up, "the call goes out", START_S)
+    await call.hangup()
+
+    async def told() -> list[Any]:
+        return await floor.api.calls("ended", since=floor.began, direction="outbound")
+
+    rows = await until(told, "it is in the history", START_S)
+    assert [(row["agent"], row["result"]) for row in rows] == [("a4", "answered")]
 
 
 async def _often(floor: Twins, what: str, *strikes: Any, **more: Any) -> None:
@@ -191,10 +221,14 @@ async def _often(floor: Twins, what: str, *strikes: Any, **more: Any) -> None:
     assert max(took) <= OUTER_S
 
 
+@pytest.mark.live
 async def test_the_leader_is_killed(floor: Twins) -> None:
-    await _often(floor, "kill -9 of the leader", lambda _, pid: os.kill(pid, signal.SIGKILL), -signal.SIGKILL)
+    await _often(
+        floor, "kill -9 of the leader", lambda _, pid: os.kill(pid, signal.SIGKILL), -signal.SIGKILL, dials=True
+    )
 
 
+@pytest.mark.live
 async def test_the_leader_is_frozen_and_wakes(floor: Twins) -> None:
     def strike(_: str, pid: int) -> None:
         os.kill(pid, signal.SIGSTOP)
@@ -202,9 +236,12 @@ async def test_the_leader_is_frozen_and_wakes(floor: Twins) -> None:
     def mend(_: str, pid: int) -> None:
         os.kill(pid, signal.SIGCONT)
 
-    await _often(floor, "SIGSTOP of the leader; woken it commands nothing and exits 75", strike, LEAD_LOST, mend=mend)
+    await _often(
+        floor, "SIGSTOP of the leader; woken it commands nothing and exits 75", strike, LEAD_LOST, mend=mend, dials=True
+    )
 
 
+@pytest.mark.faults
 async def test_the_leaders_line_to_the_database_is_silent(floor: Twins) -> None:
     def strike(name: str, _: int) -> None:
         floor.pair.wires[name].freeze()
@@ -212,6 +249,7 @@ async def test_the_leaders_line_to_the_database_is_silent(floor: Twins) -> None:
     await _often(floor, "the leader's network to the database cut, nothing closed; it exits 75", strike, LEAD_LOST)
 
 
+@pytest.mark.live
 async def test_the_leaders_connections_to_the_database_end(floor: Twins) -> None:
     def strike(name: str, _: int) -> None:
         floor.pair.wires[name].cut()
@@ -219,6 +257,7 @@ async def test_the_leaders_connections_to_the_database_end(floor: Twins) -> None
     await _often(floor, "the leader's database connections lost; it exits 75", strike, LEAD_LOST)
 
 
+@pytest.mark.live
 async def test_the_leader_is_told_to_stop(floor: Twins) -> None:
     await _often(floor, "SIGTERM of the leader", lambda _, pid: os.kill(pid, signal.SIGTERM), 0)
 
@@ -239,6 +278,7 @@ def _next_version(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.live
 async def test_an_upgrade_under_load_loses_no_call(floor: Twins, tmp_path: Path) -> None:
     """Callers keep arriving while the standby comes back as the next version and the leader is told to stop."""
     pair = floor.pair

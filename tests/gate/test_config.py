@@ -332,6 +332,12 @@ def test_globals_say_where_the_controller_is() -> None:
     assert context(text, "globals")[:3] == ["TD_AGI=agi://127.0.0.1:15062", "TD_APP=lab", "TD_LANGUAGE=en"]
 
 
+def test_globals_say_where_a_second_controller_is() -> None:
+    options = RenderOptions(agi="127.0.0.1:4573", agi_2="127.0.0.1:4574")
+    text = render_asterisk(WHOLE, options)["tongdai-extensions.conf"]
+    assert context(text, "globals")[:2] == ["TD_AGI=agi://127.0.0.1:4573", "TD_AGI_2=agi://127.0.0.1:4574"]
+
+
 @pytest.mark.parametrize("agi", ["127.0.0.1", "127.0.0.1:x", "a b:1", "127.0.0.1:1\n[x]", ":1"])
 def test_no_address_says_more(agi: str) -> None:
     with pytest.raises(ConfError):
@@ -488,6 +494,7 @@ BAD = [
     ("modules.conf", "[modules]\nautoload=no\nload=app_system.so\n", "module"),
     ("modules.conf", "[modules]\nautoload=no\nload = func_shell.so\nload = pbx_config.so\n", "module"),
     ("tongdai-extensions.conf", "[globals]\nTD_AGI=agi://192.0.2.9:4573\n", "loopback"),
+    ("tongdai-extensions.conf", "[globals]\nTD_AGI_2=agi://192.0.2.9:4573\n", "loopback"),
 ]
 
 

@@ -139,7 +139,7 @@ class Pbx:
             return error.code
 
     def channels(self) -> int:
-        return len([line for line in self.cli("core show channels concise").splitlines() if line])
+        return len([line for line in self.cli("core show channels concise").splitlines() if "!" in line])
 
     # people
 
@@ -233,17 +233,17 @@ class Brain:
 
 
 class SideDoor:
-    """Our FastAGI server on the port the dialplan asks, with a brain behind it."""
+    """Our FastAGI server on the port the dialplan asks (or another), with a brain behind it."""
 
-    def __init__(self, pbx: Pbx, brain: Brain) -> None:
-        self._pbx = pbx
+    def __init__(self, pbx: Pbx, brain: Brain, port: int = 0) -> None:
+        self._port = port or pbx.ports.agi
         dialogues = Dialogues(brain, setup)
         brain.reply = dialogues.reply
         self.outcomes: list[tuple[str, str]] = []
         self._server = Server(dialogues.scripts, meter=lambda path, end, _s: self.outcomes.append((path, end)))
 
     async def __aenter__(self) -> Self:
-        await self._server.start("127.0.0.1", self._pbx.ports.agi)
+        await self._server.start("127.0.0.1", self._port)
         return self
 
     async def __aexit__(self, *_: object) -> None:

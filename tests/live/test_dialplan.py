@@ -31,6 +31,7 @@ from tests.live.pbx import (
     SideDoor,
     Stasis,
     attempt,
+    free_port,
 )
 from tests.live.pbx import setup as exchange
 
@@ -429,6 +430,72 @@ async def test_a_controller_that_freezes_during_the_talk_does_not_keep_the_agent
         await over(call)
         assert asyncio.get_running_loop().time() - began < 2.6
         server.close()
+    await an.close()
+
+
+# -- two controllers, one of which leads ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other_door(pbx: Pbx) -> Iterator[int]:
+    """The port of a second controller, which the dialplan knows during a test."""
+    port = free_port()
+    assert pbx.ari("POST", f"asterisk/variable?variable=TD_AGI_2&value=agi://127.0.0.1:{port}") == 204
+    yield port
+    assert pbx.ari("POST", "asterisk/variable?variable=TD_AGI_2&value=") == 204
+
+
+async def test_who_refuses_the_connection_is_not_asked_twice_before_the_other(pbx: Pbx, other_door: int) -> None:
+    """The first question, the question for the next trunk, the outcome by either side, and a feature code."""
+    an, brain = await pbx.agent(), Brain([attempt("first"), attempt("second"), attempt("second")], answer=Answer())
+    async with SideDoor(pbx, brain, other_door), pbx.carrier(FIRST, Rule(status=503)), pbx.carrier(SECOND) as second:
+        call = an.dial(OUTSIDE)
+        await soon(call.up)
+        await second.calls[0].hangup()
+        await until(lambda: len(brain.ended) == 1, "the end by the callee is told")
+        call = an.dial(OUTSIDE)
+        await soon(call.up)
+        await call.hangup()
+        await until(lambda: len(brain.ended) == 2, "the end by the agent is told")
+        assert [(end.status, end.by_callee) for end in brain.ended] == [("ANSWER", True), ("ANSWER", False)]
+        assert len(brain.nexts) == 1
+        call = an.dial("*40")
+        await soon(call.up)
+        await call.hangup()
+        assert brain.told[-1] == AgentStatusAsked("an", "available", by="phone")
+    await an.close()
+
+
+async def test_between_two_leaders_an_agent_waits_and_is_not_refused(pbx: Pbx, other_door: int) -> None:
+    an, brain = await pbx.agent(), Brain([attempt()])
+    async with pbx.carrier(FIRST):
+        call = an.dial(OUTSIDE)
+        await until(lambda: pbx.channels() == 1, "the agent dials")
+        async with SideDoor(pbx, brain, other_door):
+            await soon(call.up)
+            await call.hangup()
+            await until(lambda: len(brain.ended) == 1, "the end is told")
+    await an.close()
+
+
+async def test_a_leader_that_stands_still_is_left_for_the_other(pbx: Pbx, other_door: int) -> None:
+    server, _ = await silent_server(pbx)
+    an, brain = await pbx.agent(), Brain([attempt()])
+    async with SideDoor(pbx, brain, other_door), pbx.carrier(FIRST):
+        call = an.dial(OUTSIDE)
+        await soon(call.up, 15)
+        server.close()
+        await call.hangup()
+        await until(lambda: len(brain.ended) == 1, "the end is told")
+    await an.close()
+
+
+async def test_of_two_that_are_away_the_agent_hears_it_at_last(pbx: Pbx, other_door: int) -> None:
+    assert other_door
+    an = await pbx.agent()
+    async with pbx.carrier(FIRST) as carrier:
+        assert await over(an.dial(OUTSIDE), 30) == 503
+        assert carrier.calls == []
     await an.close()
 
 
