@@ -13,15 +13,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
+import structlog
+
 from controller.ari.client import RefusedError, reason_of
 from controller.ari.pool import Reply
 from controller.ari.requests import an_endpoint
+from controller.ari.shape import a_list, a_text, an_object, parse
+from controller.ari.wire import WANTED
 
 ANY_OK: Final = range(200, 300)
 BATCH_MAX: Final = 30
 """Names in one request: Asterisk refuses a URL of 9 kB, and a name takes up to 100 bytes."""
 
 _UNKNOWN: Final = frozenset({404, 422})
+
+_log = structlog.get_logger("ari")
 
 Ask = Callable[[str, dict[str, object]], Awaitable[Reply]]
 
@@ -38,6 +44,20 @@ class Subscriptions:
     def forget(self) -> None:
         """The socket is new: nothing is subscribed."""
         self._phones.clear()
+
+    async def narrow(self) -> None:
+        """Have only what we read told on a new stream; to be awaited before anything else is asked of the application.
+
+        Asterisk 22 dies when a filter is replaced while anybody reads the application or subscribes
+        (docs/asterisk-facts.md, A27). So it is set while nobody does, and only when it is not what we want already.
+        """
+        reply = await self._ask("applications.get", {"applicationName": self._app})
+        if allowed_by(reply) == frozenset(WANTED):
+            return
+        wanted = {"allowed": [{"type": kind} for kind in WANTED], "disallowed": []}
+        reply = await self._ask("applications.filter", {"applicationName": self._app, "filter": wanted})
+        if reply.status not in ANY_OK:
+            _log.warning("events are not filtered", why=reason_of(reply))
 
     async def watch(self, endpoints: Sequence[str]) -> None:
         """Be told about these phones and no others; `unknown` names those that do not exist, the rest is watched."""
@@ -70,6 +90,12 @@ class Subscriptions:
 
     def _source(self, sources: Iterable[str]) -> dict[str, object]:
         return {"applicationName": self._app, "eventSource": list(sources)}
+
+
+def allowed_by(reply: Reply) -> frozenset[str]:
+    """The kinds of events an application is told by its filter; empty when it has none."""
+    allowed = a_list(an_object(parse(reply.body)).get("events_allowed"))
+    return frozenset(a_text(an_object(kind).get("type")) for kind in allowed)
 
 
 def phone(endpoint: str) -> str:

@@ -37,7 +37,7 @@ from controller.ari.requests import OPERATIONS, Ask, plan, undo
 from controller.ari.snapshot import Lists, read
 from controller.ari.subscriptions import ANY_OK, Subscriptions, is_endpoint
 from controller.ari.waiters import Waiters, heard_within
-from controller.ari.wire import INBOUND, WANTED, Ears
+from controller.ari.wire import INBOUND, Ears
 from controller.core.commands import Command
 from controller.core.events import SnapshotTaken, TrunkSeen
 from controller.errors import LeadLostError, TelephoneError
@@ -261,7 +261,7 @@ class AriTelephone:
         self._subscriptions.forget()
         self._stream, self._pinged, self._ponged = stream, 0, 0
         self._move(Turn.OPENED)
-        works = (self._listen(stream, sink), self._keep_alive(stream), self._furnish())
+        works = (self._listen(stream, sink), self._keep_alive(stream), self._warm())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
@@ -278,7 +278,13 @@ class AriTelephone:
 
     async def _open(self) -> Stream:
         client = await self._described()
-        return await client.listen(self._app)
+        stream = await client.listen(self._app)
+        try:
+            await self._subscriptions.narrow()
+        except BaseException:
+            await stream.close()
+            raise
+        return stream
 
     async def _described(self) -> AriClient:
         if self._client is None:
@@ -291,18 +297,10 @@ class AriTelephone:
             self._client = client
         return self._client
 
-    async def _furnish(self) -> None:
-        """What a new socket needs and nobody waits for."""
-        allowed = [{"type": kind} for kind in WANTED]
-        body = {"applicationName": self._app, "filter": {"allowed": allowed, "disallowed": []}}
-        try:
-            reply = await self._send("applications.filter", body)
-            if reply.status not in ANY_OK:
-                _log.warning("events are not filtered", why=reason_of(reply))
-            if self._client is not None:
+    async def _warm(self) -> None:
+        if self._client is not None:
+            with contextlib.suppress(TelephoneError):
                 await self._client.http.pool.warm()
-        except TelephoneError as wrong:
-            _log.warning("events are not filtered", why=str(wrong))
 
     async def _listen(self, stream: Stream, sink: EventSink) -> None:
         now_s = asyncio.get_running_loop().time

@@ -26,7 +26,10 @@ async def another_daemon(
     try:
         own = _spawn(out, program, environ)
         try:
-            await floor.lab.ready(floor.api)
+            try:
+                await floor.lab.ready(floor.api)
+            except AssertionError as wrong:
+                raise AssertionError(f"{wrong}; the process ended with {own.poll()}") from None
             yield own
         finally:
             own.terminate()

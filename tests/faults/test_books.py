@@ -25,7 +25,7 @@ pytestmark = pytest.mark.live
 
 SETUP = whole(hotline(queue="sales"), queue("sales", "team", max_wait=120), groups={"team": ("a1", "a2")})
 NUMBERS = tuple(f"028100000{n}" for n in range(1, 5))
-OUTER_S = 3.0  # what no busy machine exceeds; the programme's own figures are recorded beside what was seen
+OUTER_S = 12.0  # what no busy machine exceeds; the programme's own figures are recorded beside what was seen
 
 
 def _books(floor: Ward) -> str:
@@ -58,7 +58,7 @@ async def _caught_up(floor: Ward, since: float) -> float:
     async def ask() -> bool:
         return await _database(floor) == "ok" and await floor.metric("tongdai_ledger_owed_turns") == 0
 
-    await until(ask, "the books are caught up with", 10.0)
+    await until(ask, "the books are caught up with")
     return time.monotonic() - since
 
 
@@ -108,7 +108,7 @@ async def test_calls_go_on_and_nothing_is_lost(floor: Ward, fault: str) -> None:
             async def degraded() -> bool:
                 return await _database(floor) == "degraded"
 
-            await until(degraded, "readiness says degraded", 10.0)
+            await until(degraded, "readiness says degraded")
             told.append(time.monotonic() - began)
             added.append(max(0.0, await call - usual))
             while time.monotonic() - began < 5.0:

@@ -25,7 +25,7 @@ SETUP = whole(
     groups={"team": ("a1", "a2")},
 )
 HOUR_MS = 3_600_000
-OUTER_S = 4.0
+OUTER_S = 12.0
 
 
 def _seconds(row: dict[str, str], first: str, last: str) -> float:

@@ -19,7 +19,7 @@ from tests.live.setups import HOTLINE, hotline, queue, whole
 SETUP = whole(hotline(queue="sales"), queue("sales", "team", max_wait=120), groups={"team": ("a1", "a2")})
 FIRST, SECOND, THIRD = "0281000001", "0281000002", "0281000003"
 HALF_OPEN_S = 5.0
-OUTER_S = 3.0  # what no busy machine exceeds; the programme's own figures are recorded beside what was seen
+OUTER_S = 12.0  # what no busy machine exceeds; the programme's own figures are recorded beside what was seen
 DOWN_S = 2.0
 
 
@@ -37,7 +37,7 @@ async def _three(floor: Ward) -> dict[str, SipCall]:
 
 async def _end_well(floor: Ward, calls: dict[str, SipCall]) -> list[tuple[str, str]]:
     """The end of the day, the same whether the link was cut or not: who was answered, and by whom it was ended."""
-    await floor.live(THIRD, state="talking", seconds=10.0)
+    await floor.live(THIRD, state="talking")
     await calls[THIRD].hangup()
     rows = [await floor.ended(number) for number in (FIRST, SECOND, THIRD)]
     return [(row["result"], row["end_cause"]) for row in rows]
@@ -128,7 +128,7 @@ async def test_a_way_that_flaps(floor: Ward) -> None:
     await floor.live(FIRST, state="talking")
     cuts, spread_s = runs(8, 200), runs(1, 10) * 0.3
     await floor.resynced()
-    before, logged = processes.memory_mb(floor.daemon), floor.logged
+    before, logged, began = processes.memory_mb(floor.daemon), floor.logged, time.monotonic()
     for n in range(cuts):
         floor.rude.cut(("rst", "fin", "close")[n % 3])
         await asyncio.sleep(spread_s * (0.2 if n % 4 == 0 else 1.0))
@@ -137,6 +137,7 @@ async def test_a_way_that_flaps(floor: Ward) -> None:
     record("F7", "memory after flapping", "+ ≤ 5 MB", [grown], unit="MB", times=cuts, limit=5.0)
     record("F7", "errors logged, calls hurt", "0", "0", times=cuts, passed=not floor.complaints(logged))
     assert floor.complaints(logged) == []
+    assert floor.rude.of("eventFilter", began) == [], "a filter replaced beside a reader kills Asterisk"
     assert grown <= 20.0
     assert (await floor.live(FIRST))["state"] == "talking"
     await call.hangup()

@@ -45,7 +45,7 @@ async def test_a_phone_that_is_not_there_is_offered_one_call(floor: Ward, way: s
     offers = len(dead.calls)
     again = time.monotonic()
     second = floor.dial(HOTLINE, "0288000002")
-    await floor.live("0288000002", state="talking", agent="p02", seconds=5.0)
+    await floor.live("0288000002", state="talking", agent="p02")
     straight = time.monotonic() - again
     assert len(dead.calls) == offers, "not offered again"
     await second.hangup()

@@ -13,7 +13,7 @@ from tests.faults.ward import Ward
 from tests.live.harness import until
 
 HEADER_S, HEADER_BYTES, SESSIONS = 2.0, 8 * 1024, 512
-OUTER_S = 4.0
+OUTER_S = 12.0
 KIB_MAX = 64.0
 
 

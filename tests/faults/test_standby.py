@@ -323,7 +323,7 @@ async def test_an_upgrade_under_load_loses_no_call(floor: Twins, tmp_path: Path)
     async def all_ended() -> bool:
         return not await floor.api.calls(limit=500)
 
-    await until(all_ended, "every call has ended", 10.0)
+    await until(all_ended, "every call has ended")
     rows = await floor.api.calls("ended", since=floor.began, limit=500)
     assert sorted(row["caller"][-9:] for row in rows) == sorted(number[-9:] for number in calls), "one record each"
     seen = f"{len(calls)} of {len(calls)} callers, handed over in {took:.2f} s"

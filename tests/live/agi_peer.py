@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from tests.live.patience import SLOW_S
+
 
 class Session:
     """One session: its header lines as they came, and a way to speak."""
@@ -50,7 +52,7 @@ async def agi_peer(port: int) -> AsyncIterator[Callable[[], Awaitable[Session]]]
         sessions.put_nowait(session)
 
     async def next_session() -> Session:
-        return await asyncio.wait_for(sessions.get(), 3)
+        return await asyncio.wait_for(sessions.get(), SLOW_S)
 
     server = await asyncio.start_server(serve, "127.0.0.1", port)
     try:

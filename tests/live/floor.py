@@ -10,6 +10,7 @@ from typing import Any
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
 from tests.live.harness import Api, Json, Lab, soon, until
+from tests.live.patience import PATIENCE_S
 
 PASSWORD = "live-Ph0ne"
 AGENTS = ("a1", "a2", "a3", "a4", "a5", "a6")
@@ -52,7 +53,7 @@ class Floor:
             await self.state(name, state or {"available": "ready"}.get(status, status))
         return self.phones[names[-1]]
 
-    async def state(self, name: str, state: str, seconds: float = 5.0) -> Json:
+    async def state(self, name: str, state: str, seconds: float = PATIENCE_S) -> Json:
         """Wait until an agent is in this state."""
 
         async def ask() -> Json | None:
@@ -78,7 +79,7 @@ class Floor:
         self.others.append(phone)
         return phone
 
-    async def live(self, shown: str = CUSTOMER, seconds: float = 5.0, **fields: Any) -> Json:
+    async def live(self, shown: str = CUSTOMER, seconds: float = PATIENCE_S, **fields: Any) -> Json:
         """Wait for the live call of this caller to have these fields (`state="waiting"`)."""
 
         async def ask() -> Json | None:
@@ -87,7 +88,7 @@ class Floor:
 
         return await until(ask, f"a live call of {shown} with {fields}", seconds)
 
-    async def ended(self, shown: str = CUSTOMER, seconds: float = 5.0) -> Json:
+    async def ended(self, shown: str = CUSTOMER, seconds: float = PATIENCE_S) -> Json:
         """Wait for the last call of this caller in this test to be in the history."""
 
         async def ask() -> Json | None:

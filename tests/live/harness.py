@@ -28,6 +28,7 @@ import httpx
 
 from controller.lab import tone
 from tests.live import leaks
+from tests.live.patience import PATIENCE_S, READY_S
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.02
@@ -149,7 +150,7 @@ class Lab:
         finally:
             os.kill(self.process.pid, signal.SIGCONT)
 
-    async def ready(self, api: Api, seconds: float = 20.0) -> None:
+    async def ready(self, api: Api, seconds: float = READY_S) -> None:
         """Wait until the daemon that is there now serves calls."""
 
         async def ask() -> bool:
@@ -254,7 +255,7 @@ class Api:
         return (await self.get("/api/v1/alerts", state=state))["items"]
 
 
-async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = 5.0) -> T:
+async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = PATIENCE_S) -> T:
     """Ask again and again until the answer is true; AssertionError names what never came, and the last answer."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
@@ -266,7 +267,7 @@ async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = 5.0
         await asyncio.sleep(POLL_S)
 
 
-async def soon(event: asyncio.Event, what: str, seconds: float = 5.0) -> None:
+async def soon(event: asyncio.Event, what: str, seconds: float = PATIENCE_S) -> None:
     """Wait for a moment of a call."""
     try:
         await asyncio.wait_for(event.wait(), seconds)

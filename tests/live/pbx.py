@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import time
@@ -27,6 +28,7 @@ from controller.lab.render import LabPlaces, write_lab_config
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
 from tests.live.asterisk import free_port
+from tests.live.patience import PATIENCE_S
 
 READY_S = 20.0
 NET = f"127.{80 + os.getpid() % 100}.0"
@@ -138,8 +140,21 @@ class Pbx:
         except urllib.error.HTTPError as error:
             return error.code
 
+    async def sees(self, user: str, state: str = "NOT_INUSE") -> None:
+        """Wait until the dialplan sees this of a phone: Asterisk passes on what it knows a moment after its reply."""
+        until, seen = time.monotonic() + PATIENCE_S, ""
+        while seen != state:
+            assert time.monotonic() < until, f"{user} is {seen}, and not {state}"
+            await asyncio.sleep(0.02)
+            seen = await asyncio.to_thread(self._device_state, user)
+
+    def _device_state(self, user: str) -> str:
+        where = f"{self.places.ari_url}/ari/deviceStates/PJSIP%2F{user}"
+        with urllib.request.urlopen(urllib.request.Request(where, headers=self.credentials), timeout=5) as answer:
+            return str(json.load(answer)["state"])
+
     def channels(self) -> int:
-        return len([line for line in self.cli("core show channels concise").splitlines() if "!" in line])
+        return sum("!" in line for line in self.cli("core show channels concise").splitlines())
 
     # people
 
@@ -155,6 +170,7 @@ class Pbx:
         """A phone that has registered."""
         phone = Softphone(self.sip, user, password=PASSWORD, rule=rule)
         await phone.register()
+        await self.sees(user)
         return phone
 
     def fixed(self, rule: Rule | None = None) -> Softphone:
@@ -191,12 +207,12 @@ class Stasis:
 
     async def start(self) -> dict[str, Any]:
         """The next call that enters."""
-        return await asyncio.wait_for(self.starts.get(), 5)
+        return await asyncio.wait_for(self.starts.get(), 15)
 
     async def let_go(self, start: dict[str, Any], call: SipCall) -> None:
         """Hang a caller up, and see it gone at the phone."""
         assert self._pbx.ari("DELETE", f"channels/{start['channel']['id']}") == 204
-        await asyncio.wait_for(call.ended.wait(), 5)
+        await asyncio.wait_for(call.ended.wait(), 15)
 
 
 @dataclass

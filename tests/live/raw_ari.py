@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from tests.live.asterisk import PASSWORD, USER, PrivateAsterisk
+from tests.live.patience import PATIENCE_S, SLOW_S
 
 HEADERS = {"Authorization": "Basic " + b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
 APPS = (f"fact{n}" for n in itertools.count(1))
@@ -62,7 +63,7 @@ class RawAri:
     async def closed(self) -> None:
         """Wait until the stream has ended."""
         assert self._reader is not None
-        await asyncio.wait_for(self._reader, 5)
+        await asyncio.wait_for(self._reader, SLOW_S)
         await self.until(lambda: self.socket is not None and self.socket.closed)
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -71,7 +72,7 @@ class RawAri:
                 self.raws.append(message.data)
                 self.events.append(json.loads(message.data) | {"at_s": time.monotonic()})
 
-    async def event(self, kind: str, within_s: float = 3.0, **like: object) -> dict[str, Any]:
+    async def event(self, kind: str, within_s: float = PATIENCE_S, **like: object) -> dict[str, Any]:
         """The first event of this kind (with `channel=id` or a plain field like that), past or to come."""
         found: list[dict[str, Any]] = []
 
@@ -86,7 +87,7 @@ class RawAri:
         """Events of a kind that came so far."""
         return [event for event in self.events if event["type"] == kind and fits(event, like)]
 
-    async def until(self, true: Callable[[], bool], within_s: float = 3.0, what: str = "it") -> float:
+    async def until(self, true: Callable[[], bool], within_s: float = PATIENCE_S, what: str = "it") -> float:
         """Wait until something is so; returns how long that took, in seconds."""
         began = time.monotonic()
         while not true():
@@ -94,7 +95,7 @@ class RawAri:
             await asyncio.sleep(0.002)
         return time.monotonic() - began
 
-    async def gone(self, channel: str, within_s: float = 3.0) -> None:
+    async def gone(self, channel: str, within_s: float = PATIENCE_S) -> None:
         """Wait until Asterisk has no such channel any more, without listening to events."""
         began = time.monotonic()
         while (await self.ask("GET", f"channels/{channel}"))[0] != HTTPStatus.NOT_FOUND:
@@ -123,7 +124,7 @@ class RawAri:
         await self.event("StasisStart", channel=name)
         return name
 
-    async def seen(self, name: str, within_s: float = 3.0) -> str:
+    async def seen(self, name: str, within_s: float = PATIENCE_S) -> str:
         """A global variable the dialplan sets, as soon as it is set."""
         began = time.monotonic()
         while time.monotonic() - began < within_s:

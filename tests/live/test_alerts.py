@@ -66,14 +66,14 @@ async def _open(floor: Floor, kind: str) -> Json:
     async def ask() -> Any:
         return next((row for row in await floor.api.alerts() if row["kind"] == kind), None)
 
-    return await until(ask, f"an open {kind} alert", 3.0)
+    return await until(ask, f"an open {kind} alert")
 
 
 async def _cleared(floor: Floor, alert: str) -> Json:
     async def ask() -> Any:
         return next((row for row in await floor.api.alerts("all") if row["id"] == alert and row["cleared_at"]), None)
 
-    return await until(ask, "the alert is cleared", 3.0)
+    return await until(ask, "the alert is cleared")
 
 
 async def test_a_wait_too_long_is_told_once_and_cleared_by_the_answer(floor: Floor, receiver: Receiver) -> None:
@@ -94,7 +94,7 @@ async def test_a_wait_too_long_is_told_once_and_cleared_by_the_answer(floor: Flo
     async def all_posted() -> bool:
         return len(receiver.posts) == 4
 
-    await until(all_posted, "raised and cleared, twice, at the webhook", 10.0)
+    await until(all_posted, "raised and cleared, twice, at the webhook")
     assert receiver.refused == 1, "the refused post was tried again"
 
 

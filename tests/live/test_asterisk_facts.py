@@ -16,6 +16,7 @@ import pytest
 
 from tests.live.agi_peer import agi_peer
 from tests.live.asterisk import PrivateAsterisk, asterisk_of, free_port
+from tests.live.patience import SLOW_S
 from tests.live.raw_ari import HEADERS, RawAri, raw_ari
 from tests.sim.raw import raw_model
 
@@ -105,7 +106,7 @@ async def test_a2_a_call_without_a_listener_goes_on_in_the_dialplan_at_once(ari)
     began = time.monotonic()
     await ari.dial(f"app{ari.app}")
     assert await ari.seen(f"AFTER_{ari.app}") == "FAILED"
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < SLOW_S
 
 
 @BOTH
@@ -217,7 +218,7 @@ async def test_a9_a_client_that_does_not_read_is_cut_and_calls_fail(ari, asteris
         await asyncio.gather(*sending)
         if "FAILED" in await after_call(ari):
             break
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
     deaf.close()
 
 
@@ -294,7 +295,7 @@ async def test_a14_a_silent_side_door_holds_the_call_until_it_closes(ari, agi):
     session = await agi()
     await session.read_header()
     assert await session.line() == b"HANGUP"
-    assert 0.9 < time.monotonic() - began < 1.6
+    assert 0.9 < time.monotonic() - began < 1 + SLOW_S
     await asyncio.sleep(0.7)
     assert (await ari.get("asterisk/variable?variable=GONE_limit"))["value"] == ""
     session.close()
@@ -308,7 +309,7 @@ async def test_a14_with_exit_on_hangup_the_time_out_frees_the_call(ari, agi):
     session = await agi()
     await session.read_header()
     assert await ari.seen("GONE_limitexit") == "yes"
-    assert 0.9 < time.monotonic() - began < 1.6
+    assert 0.9 < time.monotonic() - began < 1 + SLOW_S
     assert await session.reader.read() == b"HANGUP\nHANGUP\n"
 
 
@@ -317,7 +318,7 @@ async def test_a15_a_side_door_nobody_opens_fails_at_once(ari):
     began = time.monotonic()
     await ari.dial("nobody")
     assert await ari.seen("AGI_nobody") == "FAILURE"
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < SLOW_S
 
 
 @pytest.mark.live
@@ -393,8 +394,8 @@ async def test_a20_a_killed_asterisk_is_missed_at_once_and_comes_back_empty():
             began = time.monotonic()
             own.kill()
             await ari.closed()
-            assert time.monotonic() - began < 0.2
-            assert own.start() < 2.0
+            assert time.monotonic() - began < SLOW_S
+            assert own.start() < 10 * SLOW_S
             assert await ari.get("channels") == []
             assert await ari.get("applications") == []
     finally:
@@ -412,7 +413,7 @@ async def test_a21_a_snapshot_of_two_hundred_channels_is_small(ari):
     lists = [await ari.get(path) for path in ("channels", "bridges", f"applications/{ari.app}")]
     took = time.monotonic() - began
     assert (len(lists[0]), len(lists[1]), len(lists[2]["channel_ids"])) == (200, 50, 100)
-    assert took < 0.25
+    assert took < SLOW_S
 
 
 @pytest.mark.live
@@ -431,7 +432,7 @@ async def test_a25_a_frozen_asterisk_is_noticed_by_its_silence():
             with pytest.raises(TimeoutError):
                 await stream.receive(0.5)
             await stream.close()
-            assert time.monotonic() - began < 1.3
+            assert time.monotonic() - began < 0.5 + 0.5 + SLOW_S
     finally:
         own.stop()
 
@@ -445,7 +446,7 @@ async def test_a26_pings_of_the_event_stream_are_answered(ari):
         for _ in range(10):
             began = time.monotonic()
             await stream.ping()
-            assert (await stream.receive(1)).type is aiohttp.WSMsgType.PONG
+            assert (await stream.receive(SLOW_S)).type is aiohttp.WSMsgType.PONG
             took.append(time.monotonic() - began)
         await stream.close()
-    assert sorted(took)[5] < 0.02
+    assert sorted(took)[5] < SLOW_S / 10

@@ -15,6 +15,7 @@ import pytest
 from controller.lab.sipcall import Rule
 from controller.lab.softphone import Softphone
 from tests.live.asterisk import PrivateAsterisk, asterisk_of
+from tests.live.patience import SLOW_S
 from tests.live.raw_ari import RawAri, raw_ari
 from tests.wire.ari_models import DESCRIPTION
 
@@ -101,12 +102,12 @@ async def test_a_playback_holds_back_what_would_interrupt_it(ari):
     ]
     began = time.monotonic()
     assert (await ari.ask("GET", f"channels/{caller}"))[0] == 200
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < SLOW_S
     done, _ = await asyncio.wait(held, timeout=0.5)
     assert not done
     assert (await ari.ask("DELETE", "playbacks/r1"))[0] == 204
     assert (await ari.event("PlaybackFinished", playback="r1"))["playback"]["state"] == "done"
-    assert [(await asyncio.wait_for(task, 1))[0] for task in held] == [204, 204, 204]
+    assert [(await asyncio.wait_for(task, SLOW_S))[0] for task in held] == [204, 204, 204]
 
 
 async def test_what_has_no_sound_may_never_end_and_numbers_cannot_be_stopped(ari):
@@ -149,7 +150,7 @@ async def test_the_net_under_a_hung_controller(ari):
     began = time.monotonic()
     await ari.caller(f"limit{ari.app}")
     await ari.event("StasisEnd")
-    assert 0.9 < time.monotonic() - began < 1.4
+    assert 0.9 < time.monotonic() - began < 1 + SLOW_S
     assert await ari.seen("TIMED_OUT") == "SUCCESS"
 
 
@@ -347,5 +348,5 @@ async def test_a_caller_is_refused_with_the_cause_we_give(ari, customer):
         await ari.ask("DELETE", f"channels/{caller}", reason_code=reason)
         request = await ari.event("ChannelHangupRequest", channel=caller)
         assert (request["cause"], request["soft"]) == (32, True)
-        await asyncio.wait_for(call.ended.wait(), 2)
+        await asyncio.wait_for(call.ended.wait(), SLOW_S)
         assert call.status == status

@@ -83,7 +83,7 @@ async def test_inbound_answered(bench: Bench, floor: Floor) -> None:
     assert (ended["result"], ended["agent"], ended["end_cause"]) == ("answered", "a1", "agent")
     assert sip.user_of(agent.received("INVITE")[0].get("From")).endswith("281234567")
     await floor.state("a1", "wrap_up")
-    await floor.state("a1", "ready", 3.0)
+    await floor.state("a1", "ready")
     names = [line["name"] for line in await floor.api.story(ended["id"]) if line["kind"] == "fact"]
     told = [name for name in names if name != "AgentChanged"]
     assert told == ["CallStarted", "CallQueued", "CallOffered", "CallAnswered", "CallEnded"]
@@ -106,7 +106,7 @@ async def test_inbound_abandoned(bench: Bench, floor: Floor) -> None:
     await _fine(bench.caller(HOTLINE, talk_ms=800))
     ended = await floor.ended()
     assert (ended["result"], ended["end_cause"]) == ("missed", "caller")
-    await floor.state("a1", "ready", 1.0)
+    await floor.state("a1", "ready")
 
 
 async def test_menu_by_info_to_an_agent(bench: Bench, floor: Floor) -> None:

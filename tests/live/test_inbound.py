@@ -143,9 +143,9 @@ async def test_the_caller_gives_up_while_an_agent_rings(floor: Floor) -> None:
     await floor.live(state="ringing", position=1)
     leg = await phone.next_call()
     await call.hangup()
-    await soon(leg.ended, "the agent's phone stops ringing", 0.5)
+    await soon(leg.ended, "the agent's phone stops ringing")
     assert leg.status == 487
-    await floor.state("a1", "ready", 1.0)
+    await floor.state("a1", "ready")
     assert (await floor.ended())["result"] == "missed"
 
 
@@ -158,12 +158,12 @@ async def test_the_caller_gives_up_at_the_moment_of_answer(floor: Floor, late_s:
     answering = asyncio.create_task(leg.answer())
     await asyncio.sleep(late_s)
     await call.hangup()
-    await soon(leg.ended, "the agent's leg is down", 1.0)
+    await soon(leg.ended, "the agent's leg is down")
     await answering
     ended = await floor.ended()
     assert ended["result"] in {"missed", "answered"}
     assert ended["end_cause"] == "caller"
-    await floor.state("a1", "ready", 1.0)
+    await floor.state("a1", "ready")
     facts = [line["name"] for line in await floor.api.story(ended["id"])]
     assert facts.count("CallEnded") == 1
 
@@ -224,7 +224,7 @@ async def test_the_longest_wait_sends_a_caller_on(floor: Floor) -> None:
     await floor.desk("a1", "a4", status="not_ready")
     call = floor.dial(SHORT)
     await floor.live(state="waiting", queue="short")
-    row = await floor.live(state="waiting", queue="tiers", seconds=2.0)
+    row = await floor.live(state="waiting", queue="tiers")
     story = await floor.api.story(row["id"])
     assert [line["body"]["why"] for line in story if line["name"] == "CallRouted"] == ["max_wait"]
     await call.hangup()
@@ -253,10 +253,10 @@ async def test_outside_its_hours_a_hotline_takes_a_message(floor: Floor) -> None
     async def recording() -> bool:
         return "RecordMessage" in [line["name"] for line in await floor.api.story(row["id"])]
 
-    await until(recording, "the caller may speak", 10.0)
+    await until(recording, "the caller may speak")
     await asyncio.sleep(1.0)
     await call.press("#", by_info=True)
-    await soon(call.ended, "the message ends with #", 3.0)
+    await soon(call.ended, "the message ends with #")
     ended = await floor.ended()
     assert (ended["result"], ended["agent"]) == ("voicemail", None)
     samples, rate = tone.read_wav(floor.lab.directory / "asterisk/spool/recording" / f"{ended['recording']}.wav")
@@ -267,9 +267,9 @@ async def test_outside_its_hours_a_hotline_takes_a_message(floor: Floor) -> None
 async def test_blocked_numbers_are_kept_out(floor: Floor) -> None:
     await floor.desk("a1")
     rejected = floor.dial(HOTLINE, "0900000001")
-    await soon(rejected.ended, "rejected at once", 2.0)
+    await soon(rejected.ended, "rejected at once")
     dropped = floor.dial(HOTLINE, "0900000002")
-    await soon(dropped.ended, "dropped where the queue begins", 2.0)
+    await soon(dropped.ended, "dropped where the queue begins")
     for number in ("0900000001", "0900000002"):
         assert (await floor.ended(number))["result"] == "blocked"
     assert not floor.phones["a1"].calls
@@ -279,7 +279,7 @@ async def test_blocked_numbers_are_kept_out(floor: Floor) -> None:
 async def test_a_caller_id_that_is_no_number_is_an_anonymous_caller(floor: Floor, shown: str) -> None:
     phone = await floor.desk("a1")
     call = floor.dial(HOTLINE, shown or "unknown")
-    await soon(call.up, "answered all the same", 3.0)
+    await soon(call.up, "answered all the same")
     row = await until(floor.api.calls, "a live call")
     assert not row[0]["caller"] or row[0]["caller"].strip("+").isdigit()
     assert await phone.next_call()
@@ -295,7 +295,7 @@ async def test_a_hotline_is_known_in_every_spelling_a_carrier_uses(floor: Floor,
 
 async def test_a_number_that_is_no_hotline_is_refused(floor: Floor) -> None:
     call = floor.dial("+842473009999")
-    await soon(call.ended, "refused", 3.0)
+    await soon(call.ended, "refused")
     assert call.status >= 400
     assert not call.up.is_set()
 
@@ -304,7 +304,7 @@ async def test_a_supervisor_ends_a_call(floor: Floor) -> None:
     await floor.desk("a1")
     call, row = await floor.talk(HOTLINE)
     assert (await floor.api.send("POST", f"/api/v1/calls/{row['id']}/hangup")).is_success
-    await soon(call.ended, "the customer's call ends", 2.0)
+    await soon(call.ended, "the customer's call ends")
     await floor.ended()
 
 

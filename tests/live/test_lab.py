@@ -70,7 +70,7 @@ async def test_a_daemon_that_dies_is_back_and_its_pid_is_told(floor: Floor) -> N
     async def another() -> bool:
         return floor.lab.pid("daemon") not in {0, old}
 
-    await until(another, "another daemon, within half a second", 0.5)
+    await until(another, "another daemon, within half a second")
     await floor.lab.ready(floor.api)
 
 

@@ -70,7 +70,7 @@ async def _last(floor: Floor, agent: str, **fields: Any) -> Json:
         rows = await floor.api.calls("ended", since=floor.began, direction="outbound", agent=agent)
         return rows[0] if rows and all(rows[0][key] == want for key, want in fields.items()) else None
 
-    return await until(ask, f"an outbound call of {agent} with {fields}", 8.0)
+    return await until(ask, f"an outbound call of {agent} with {fields}")
 
 
 async def _metric(floor: Floor, line: str) -> bool:
@@ -108,7 +108,7 @@ async def test_what_is_closed_is_announced_and_told(
 ) -> None:
     phone = await floor.desk("a2")
     call = phone.dial(dialled)
-    await soon(call.ended, "the call ends by itself", 12.0)
+    await soon(call.ended, "the call ends by itself")
     assert call.media.received > 10, "an announcement was heard"
     row = await _last(floor, "a2", reason=reason)
     assert row["result"] == "refused"
@@ -179,13 +179,13 @@ async def test_channels_of_a_trunk_are_kept_to_the_call_under_a_rush_and_across_
     async def two() -> bool:
         return sum(call.up.is_set() for call in calls) == ROOM and sum(call.ended.is_set() for call in calls) == 1
 
-    await until(two, "two talk and one was refused", 12.0)
+    await until(two, "two talk and one was refused")
     assert len(switches["vinaphone"].calls) == ROOM
     floor.lab.kill("daemon")
     await floor.lab.ready(floor.api)
     refused = names[next(n for n, call in enumerate(calls) if call.ended.is_set())]
     again = floor.phones[refused].dial("0912000119")
-    await soon(again.ended, "there is still no room", 12.0)
+    await soon(again.ended, "there is still no room")
     assert len(switches["vinaphone"].calls) == ROOM
     await asyncio.gather(*(call.hangup() for call in calls if not call.ended.is_set()))
 
@@ -230,7 +230,7 @@ async def test_a_stolen_phone(floor: Floor, switches: dict[str, Softphone]) -> N
     assert await _metric(floor, 'tongdai_alerts_open{kind="fraud"}')
     floor.lab.kill("daemon")
     await floor.lab.ready(floor.api)
-    await floor.state("a1", "ready", 10.0)
+    await floor.state("a1", "ready")
     await _attack(phone, half, CALLS - half, SECONDS)
     got = [leg for switch in switches.values() for leg in switch.calls]
     minutes = 1 + int(loop.time() - began) // 60

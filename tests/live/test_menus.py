@@ -106,13 +106,13 @@ async def test_a_submenu_and_back(floor: Floor) -> None:
 async def test_silence_plays_again_and_then_goes_on(floor: Floor) -> None:
     await floor.desk("a2")
     _call, row = await _entered(floor, LOOPS)
-    await floor.live(state="talking", agent="a2", seconds=6.0)
+    await floor.live(state="talking", agent="a2")
     assert await _names(floor, row["id"], "MenuEntered", "loop") == [1, 2]
 
 
 async def test_silence_can_end_the_call(floor: Floor) -> None:
     call, _ = await _entered(floor, SILENT)
-    await soon(call.ended, "the menu hangs up", 4.0)
+    await soon(call.ended, "the menu hangs up")
     assert (await floor.ended())["result"] == "stopped_at_menu"
 
 
@@ -142,7 +142,7 @@ async def test_a_wrong_key_can_lead_somewhere(floor: Floor) -> None:
 async def test_a_key_that_hangs_up(floor: Floor) -> None:
     call, _ = await _entered(floor, MAIN)
     await call.press("0", by_info=True)
-    await soon(call.ended, "the menu hangs up", 2.0)
+    await soon(call.ended, "the menu hangs up")
     assert (await floor.ended())["result"] == "stopped_at_menu"
 
 
@@ -160,7 +160,7 @@ async def test_a_key_that_calls_a_phone_number(floor: Floor) -> None:
 
     await until(heard, "the phone hears the customer")
     await leg.hangup()
-    await soon(call.ended, "the customer's call ends with it", 2.0)
+    await soon(call.ended, "the customer's call ends with it")
     assert (await floor.ended())["result"] == "answered"
 
 
@@ -181,4 +181,4 @@ async def test_a_flood_of_keys_leaves_the_menu_in_a_listed_place(floor: Floor) -
     async def placed() -> bool:
         return not [live for live in await floor.api.calls() if live["id"] == row["id"] and live["state"] == "menu"]
 
-    await until(placed, "the caller has left the menu", 8.0)
+    await until(placed, "the caller has left the menu")

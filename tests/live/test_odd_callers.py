@@ -118,7 +118,7 @@ async def test_05_bye_crosses_a_re_invite(floor: Floor, first: str) -> None:
     requests = [call.within("INVITE", *hold), call.within("BYE")]
     for request in requests if first == "INVITE" else reversed(requests):
         call.phone.send(request)
-    await soon(leg.ended, "the agent is let go", 2.0)
+    await soon(leg.ended, "the agent is let go")
     call.close()
     await _ended(floor, "answered", "caller")
     await floor.state("a1", "ready")
@@ -189,7 +189,7 @@ async def _in_story(floor: Floor, name: str, count: int = 1) -> None:
         rows = await floor.api.calls()
         return bool(rows) and [line["name"] for line in await floor.api.story(rows[0]["id"])].count(name) >= count
 
-    await until(ask, f"{count} times {name}", 8.0)
+    await until(ask, f"{count} times {name}")
 
 
 async def _at_the_prompt(floor: Floor, call: SipCall) -> None:
@@ -303,7 +303,7 @@ async def test_20_what_is_dialled_reaches_a_hotline_or_nothing(floor: Floor, num
         await call.hangup()
         await _ended(floor, "answered", "caller")
     else:
-        await soon(call.ended, "refused", 3.0)
+        await soon(call.ended, "refused")
         assert call.status >= sip.REFUSED
         assert not phone.calls
     assert not any(switch.calls for switch in switches)
@@ -321,7 +321,7 @@ async def _named(floor: Floor, names: dict[str, str]) -> dict[str, Json]:
         heard = [call for call in calls.values() if call.ringing.is_set() or call.up.is_set() or call.ended.is_set()]
         return found if len(heard) >= len(names) * 0.5 and all(number in found for number in up) else None
 
-    found = await until(settled, "the callers wait", 10.0)
+    found = await until(settled, "the callers wait")
     assert not [call for call in calls.values() if call.ended.is_set() and 0 < call.status < 400]
     await asyncio.gather(*(call.hangup() for call in calls.values() if call.up.is_set()))
     for call in calls.values():
@@ -367,7 +367,7 @@ async def test_22_headers_of_8_kb(floor: Floor) -> None:
 async def test_24_an_offer_without_a_codec_of_ours(floor: Floor) -> None:
     phone = await floor.desk("a1")
     call = floor.dial(HOTLINE, codec=sip.G729)
-    await soon(call.ended, "refused", 3.0)
+    await soon(call.ended, "refused")
     assert call.status == 488
     assert not phone.calls
     await floor.state("a1", "ready")

@@ -57,7 +57,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 async def _legitimate(floor: Floor, number: str, seen: list[float]) -> None:
     """One customer by another operator: let in, talks with an agent, hangs up."""
     call: SipCall = floor.dial(HOTLINE, number, carrier="mobifone")
-    await soon(call.up, f"{number} is let in", 5.0)
+    await soon(call.up, f"{number} is let in")
     seen.append(call.at["up"] - call.at["invite"])
     await floor.live(number, state="talking")
     await asyncio.sleep(TALK_S)

@@ -84,7 +84,7 @@ async def test_02_the_phone_answers_as_it_is_cancelled(floor: Floor) -> None:
 
     await until(cancelled, "the CANCEL is under way")
     await leg.answer()
-    await soon(leg.ended, "the answer that came too late is ended at once", 1.0)
+    await soon(leg.ended, "the answer that came too late is ended at once")
     assert leg.heard["BYE"]
     await _missed(floor)
 
@@ -117,7 +117,7 @@ async def test_05_a_bye_crosses_a_re_invite(floor: Floor, first: str) -> None:
     requests = [leg.within("INVITE", *hold), leg.within("BYE")]
     for request in requests if first == "INVITE" else reversed(requests):
         leg.phone.send(request)
-    await soon(call.ended, "the customer is let go", 2.0)
+    await soon(call.ended, "the customer is let go")
     leg.close()
     row = await floor.ended()
     assert (row["result"], row["end_cause"]) == ("answered", "agent")

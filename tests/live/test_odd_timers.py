@@ -76,7 +76,7 @@ async def test_03_12_15_what_is_never_answered_is_given_up(floor: Floor, tmp_pat
     async def given_up() -> bool:
         return not mute.running()
 
-    await until(given_up, "the call without an ACK is ended by Asterisk", 5.0)
+    await until(given_up, "the call without an ACK is ended by Asterisk")
     assert mute.wait(1) == 0, mute.errors()
     row = await floor.ended()
     assert (row["result"], row["agent"], row["end_cause"]) == ("answered", "a2", "caller")

@@ -16,6 +16,7 @@ from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
 from tests.live.floor import CARRIER_HZ, CARRIERS, SPEECH, Floor
 from tests.live.harness import Json, soon, until
+from tests.live.patience import PATIENCE_S
 from tests.live.setups import hotline, queue, whole
 from tests.web.hostile import NAMES
 
@@ -42,7 +43,7 @@ async def _dialled(floor: Floor, agent: str = "a1", **rules: Rule) -> tuple[SipC
     return call, await first.next_call(), switches
 
 
-async def _history(floor: Floor, seconds: float = 6.0) -> Json:
+async def _history(floor: Floor, seconds: float = PATIENCE_S) -> Json:
     async def ask() -> Json | None:
         if await floor.api.calls():
             return None
@@ -94,7 +95,7 @@ async def test_02_the_callee_answers_as_the_agent_gives_up(floor: Floor) -> None
 
     await until(cancelled, "the CANCEL is under way")
     await leg.answer()
-    await soon(leg.ended, "the answer that came too late is ended", 1.0)
+    await soon(leg.ended, "the answer that came too late is ended")
     await _ended(floor, "missed", "agent")
 
 
@@ -124,7 +125,7 @@ async def test_05_bye_crosses_a_re_invite(floor: Floor, first: str) -> None:
     requests = [leg.within("INVITE", *hold), leg.within("BYE")]
     for request in requests if first == "INVITE" else reversed(requests):
         leg.phone.send(request)
-    await soon(call.ended, "the agent is let go", 2.0)
+    await soon(call.ended, "the agent is let go")
     leg.close()
     await _ended(floor, "answered", "callee")
 
@@ -159,7 +160,7 @@ async def test_08_early_media_is_heard_and_is_no_answer(floor: Floor) -> None:
     await until(heard, "the agent hears the operator's announcement")
     await floor.state("a1", "busy")
     leg.refuse(404)
-    await soon(call.ended, "the agent is told", 8.0)
+    await soon(call.ended, "the agent is told")
     row = await _ended(floor, "failed", "number")
     assert row["answered_at"] is None
     assert not switches["spare"].calls
@@ -176,7 +177,7 @@ async def test_09_a_switch_cannot_send_our_call_elsewhere(floor: Floor, to: str)
     }
     leg.respond(302, "Moved Temporarily", more=(("Contact", f"<{target[to]}>"),))
     leg.close()
-    await soon(call.ended, "the agent is told", 8.0)
+    await soon(call.ended, "the agent is told")
     await _ended(floor, "missed", "busy")  # Dial, told to follow nobody (`i`), says so and hears no more of it
     assert not any(phone.calls for name, phone in switches.items() if name != "viettel")
     assert not stranger.calls
@@ -193,7 +194,7 @@ async def test_09_a_switch_cannot_send_our_call_elsewhere(floor: Floor, to: str)
 async def test_what_the_callee_says_leads_to_no_other_trunk(floor: Floor, status: int, result: str, cause: str) -> None:
     call, leg, switches = await _dialled(floor)
     leg.refuse(status)
-    await soon(call.ended, "the agent is told", 8.0)
+    await soon(call.ended, "the agent is told")
     await _ended(floor, result, cause)
     assert not switches["spare"].calls
 
@@ -220,7 +221,7 @@ async def test_14_retry_after_of_an_hour_costs_one_call_and_not_an_hour(floor: F
     call, leg, switches = await _dialled(floor, spare=Rule(status=503), viettel=BY_HAND)
     leg.respond(503, "Service Unavailable", more=(("Retry-After", "3600"),))
     leg.close()
-    await soon(call.ended, "announced and ended", 12.0)
+    await soon(call.ended, "announced and ended")
     assert call.media.received > 10, "the agent heard why"
     row = await _history(floor)
     assert (row["result"], row["end_cause"]) == ("failed", "trunk")
@@ -274,7 +275,7 @@ async def test_24_a_phone_that_offers_no_codec_of_ours(floor: Floor) -> None:
     switches = [floor.carrier(name) for name in CARRIERS]
     phone = await floor.desk("a1")
     call = phone.dial(CALLEE, codec=sip.G729)
-    await soon(call.ended, "refused", 3.0)
+    await soon(call.ended, "refused")
     assert call.status == 488
     assert not any(switch.calls for switch in switches)
     assert not await floor.api.calls("ended", since=floor.began, direction="outbound")

@@ -11,6 +11,7 @@ from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
 from tests.live.floor import CARRIER_HZ, CARRIERS, CUSTOMER_HZ, SPEECH, Floor
 from tests.live.harness import Json, soon, until
+from tests.live.patience import PATIENCE_S, SLOW_S
 from tests.live.setups import hotline, queue, table, whole
 
 pytestmark = pytest.mark.live
@@ -52,7 +53,7 @@ async def _dial(floor: Floor, agent: str, number: str) -> SipCall:
     return phone.dial(number)
 
 
-async def _history(floor: Floor, seconds: float = 5.0, **fields: Any) -> Json:
+async def _history(floor: Floor, seconds: float = PATIENCE_S, **fields: Any) -> Json:
     """The newest outbound call in the history, once it has these fields."""
 
     async def ask() -> Json | None:
@@ -140,8 +141,8 @@ async def test_a_busy_callee_is_no_reason_for_another_trunk(
 ) -> None:
     switches["viettel"].rule = Rule(status=status)
     call = await _dial(floor, "a2", "0967000333")
-    await soon(call.ended, "the agent is told", 8.0)
-    row = await _history(floor, 8.0)
+    await soon(call.ended, "the agent is told")
+    row = await _history(floor)
     assert (row["result"], row["end_cause"]) == ("missed", cause)
     assert len(switches["viettel"].calls) == 1
     assert not switches["spare"].calls
@@ -155,7 +156,7 @@ async def test_a_callee_who_does_not_answer_until_the_agent_gives_up(
     leg = await switches["viettel"].next_call()
     await soon(call.ringing, "ringing is passed on")
     await call.hangup()
-    await soon(leg.ended, "the callee's phone stops", 2.0)
+    await soon(leg.ended, "the callee's phone stops")
     assert (await _history(floor, result="missed"))["trunk"] == "viettel"
 
 
@@ -176,7 +177,7 @@ async def test_refused_calls_are_announced_and_leave_by_no_trunk(
         return call.media.received > 10 or call.ended.is_set()
 
     await until(announced, "an announcement")
-    await soon(call.ended, "the call ends by itself", 12.0)
+    await soon(call.ended, "the call ends by itself")
     assert call.media.received > 10, "an announcement was heard"
     row = await _history(floor)
     assert row["result"] in {"refused", "blocked"}
@@ -197,16 +198,16 @@ async def test_the_rest_after_an_answered_outbound_call(floor: Floor, switches: 
     await call.hangup()
     loop = asyncio.get_running_loop()
     await floor.state("a6", "wrap_up")
-    await floor.state("a6", "ready", 4.0)
-    assert 1.7 <= loop.time() - call.at["ended"] <= 2.7
+    await floor.state("a6", "ready")
+    assert 1.7 <= loop.time() - call.at["ended"] <= 2 + SLOW_S
 
 
 async def test_no_rest_after_an_outbound_call_nobody_answered(floor: Floor, switches: dict[str, Softphone]) -> None:
     switches["mobifone"].rule = Rule(status=486)
     call = await _dial(floor, "a6", "0901000777")
-    await soon(call.ended, "busy", 8.0)
+    await soon(call.ended, "busy")
     await _history(floor)
-    await floor.state("a6", "ready", 0.5)
+    await floor.state("a6", "ready")
 
 
 async def test_an_agent_who_dials_is_busy_and_not_offered(floor: Floor, switches: dict[str, Softphone]) -> None:
@@ -224,7 +225,7 @@ async def test_an_agent_who_dials_is_busy_and_not_offered(floor: Floor, switches
 @pytest.mark.parametrize("dialled", ["0967000111&PJSIP/spare", "*99", "abc", "0967%26000111"])
 async def test_what_is_no_number_reaches_no_trunk(floor: Floor, switches: dict[str, Softphone], dialled: str) -> None:
     call = await _dial(floor, "a2", dialled)
-    await soon(call.ended, "refused", 12.0)
+    await soon(call.ended, "refused")
     for name, switch in switches.items():
         assert not [leg for leg in switch.calls if "spare" in leg.invite.target], name
     await asyncio.gather(*(leg.hangup() for switch in switches.values() for leg in switch.live()))
@@ -234,7 +235,7 @@ async def test_emergency_numbers_need_nothing_of_ours(floor: Floor, switches: di
     phone = await floor.desk("a2")
     async with floor.lab.without_daemon():
         call = phone.dial("113")
-        await soon(call.up, "somebody helps", 8.0)
+        await soon(call.up, "somebody helps")
         used = [switch for switch in switches.values() if switch.calls]
         assert used[0].calls[0].invite.target.partition("@")[0] == "sip:113"
         await call.hangup()
@@ -247,7 +248,7 @@ async def test_an_ordinary_call_is_refused_while_the_daemon_is_away(
     phone = await floor.desk("a2")
     async with floor.lab.without_daemon():
         call = phone.dial("0967000111")
-        await soon(call.ended, "announced and ended", 12.0)
+        await soon(call.ended, "announced and ended")
         assert call.media.received > 10, "an announcement was heard"
         assert not any(switch.calls for switch in switches.values())
     await floor.lab.ready(floor.api)
@@ -274,7 +275,7 @@ async def _click(floor: Floor, agent: str, number: str, **more: str) -> str:
     return str(answer.json()["call"])
 
 
-async def _talking(floor: Floor, call: str, seconds: float = 8.0) -> Json:
+async def _talking(floor: Floor, call: str, seconds: float = PATIENCE_S) -> Json:
     async def ask() -> Json | None:
         row = await floor.api.get(f"/api/v1/calls/{call}")
         return row if row["state"] == "talking" else None

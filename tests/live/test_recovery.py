@@ -75,7 +75,7 @@ async def test_an_answer_in_the_moment_of_death_is_not_lost(floor: Floor, late_s
     await _kill(floor)
     await answering
     phone.rule = Rule()
-    await floor.live(state="talking", agent="a1", seconds=8.0)
+    await floor.live(state="talking", agent="a1")
     live = phone.live()
     assert len(live) == 1, "one call at a time"
     await until(_hears(call, agent_hz("a1")), "the customer hears the agent")
@@ -153,8 +153,8 @@ async def test_answering_and_leaving_while_the_daemon_is_away(floor: Floor) -> N
         await gone.hangup()
     await floor.lab.ready(floor.api)
     assert (await floor.ended("0281000002"))["result"] == "missed"
-    await soon(other.ended, "the orphan leg is hung up", 2.0)
-    row = await floor.live("0281000001", state="talking", seconds=8.0)
+    await soon(other.ended, "the orphan leg is hung up")
+    row = await floor.live("0281000001", state="talking")
     assert row["agent"] in {"a1", "a2"}
     await answered.hangup()
     await floor.ended("0281000001")
@@ -194,7 +194,7 @@ async def test_after_a_restart_of_asterisk_every_call_is_lost_and_nobody_is_stuc
     await floor.live("0281000002", state="ringing")
     floor.lab.kill("asterisk")
     for number in ("0281000001", "0281000002"):
-        ended = await floor.ended(number, 10.0)
+        ended = await floor.ended(number)
         assert ended["end_cause"] == "pbx_lost"
     await floor.lab.ready(floor.api)
     for call in phone.live():

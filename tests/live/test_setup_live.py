@@ -46,7 +46,7 @@ async def test_callers_of_a_removed_queue_go_its_way_out(floor: Floor) -> None:
     call = floor.dial(NEW)
     await floor.live(state="waiting", queue="new")
     await _put(floor, SETUP)
-    await soon(call.ended, "its way out is to hang up", 3.0)
+    await soon(call.ended, "its way out is to hang up")
     assert (await floor.ended())["result"] == "missed"
 
 

@@ -83,7 +83,7 @@ async def test_waiting_callers_hear_music_and_no_silence(floor: Floor) -> None:
         samples = tone.decode(b"".join(list(call.media.heard)[-50:]))
         return bool(samples) and max(map(abs, samples)) > 500
 
-    await until(sound, "music", 3.0)
+    await until(sound, "music")
     await floor.desk("a1", state="talking")
 
     async def agent_alone() -> bool:

@@ -78,9 +78,9 @@ async def test_ring_all_rings_everybody_and_one_gets_the_call(floor: Floor) -> N
     row = await floor.live(state="talking")
     assert row["agent"] == "a2"
     for leg in (legs[0], legs[2]):
-        await soon(leg.ended, "the others stop ringing", 0.5)
+        await soon(leg.ended, "the others stop ringing")
     for name in ("a1", "a3"):
-        await floor.state(name, "ready", 1.0)
+        await floor.state(name, "ready")
     await call.hangup()
 
 
@@ -96,10 +96,10 @@ async def test_two_who_answer_at_once_are_never_both_with_the_caller(floor: Floo
     async def alone() -> bool:
         return [leg.ended.is_set() for leg in legs] == [n != winner for n in range(len(TEAM))]
 
-    await until(alone, "only the winner's leg is left", 1.0)
+    await until(alone, "only the winner's leg is left")
     assert len(await floor.api.ari("channels")) == 2
     for n, name in enumerate(TEAM):
-        await floor.state(name, "talking" if n == winner else "ready", 1.0)
+        await floor.state(name, "talking" if n == winner else "ready")
     await call.hangup()
     await floor.ended()
 

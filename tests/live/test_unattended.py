@@ -30,7 +30,7 @@ async def _records(floor: Floor, count: int) -> list[Json]:
         rows = [row for row in await floor.api.calls("ended", since=since) if row["reason"]]
         return rows if len(rows) >= count else None
 
-    return await until(ask, f"{count} records", 10.0)
+    return await until(ask, f"{count} records")
 
 
 async def test_what_the_dialplan_did_is_in_the_history_once(floor: Floor) -> None:
@@ -41,7 +41,7 @@ async def test_what_the_dialplan_did_is_in_the_history_once(floor: Floor) -> Non
         announced = floor.dial(HOTLINE, "0281000001")
         by_ring = floor.dial(BY_RING, "0281000002")
         urgent = phone.dial("113")
-        await asyncio.gather(*(soon(call.up, "answered", 8.0) for call in (announced, by_ring, urgent)))
+        await asyncio.gather(*(soon(call.up, "answered") for call in (announced, by_ring, urgent)))
         await asyncio.sleep(2.0)
         await asyncio.gather(by_ring.hangup(), urgent.hangup())
         by_phone = floor.dial(BY_PHONE, "0281000003")
@@ -81,6 +81,6 @@ async def test_an_emergency_call_is_in_the_history_as_soon_as_it_has_ended(floor
     async def told() -> list[Json]:
         return [row for row in await floor.api.calls("ended", since=since) if row["callee"] == "114"]
 
-    rows = await until(told, "the call in the history", 2.0)
+    rows = await until(told, "the call in the history")
     assert [(row["result"], row["reason"], row["agent"]) for row in rows] == [("answered", "emergency", "a1")]
     await floor.state("a1", "ready")

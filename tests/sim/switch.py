@@ -610,7 +610,8 @@ class Switch:
             raise RefusedError(404, "Application not found")
         held = [channel.id for channel in self.channels.values() if channel.app == name]
         inside = {channel.bridge: None for channel in self.channels.values() if channel.app == name and channel.bridge}
-        return 200, {"name": name, "channel_ids": held, "bridge_ids": list(inside)}
+        allowed = [{"type": kind} for kind in sorted(app.allowed or ())]
+        return 200, {"name": name, "channel_ids": held, "bridge_ids": list(inside), "events_allowed": allowed}
 
     def _list_endpoints(self, _given: Json) -> Reply:
         if not self.phones and not self.trunks:

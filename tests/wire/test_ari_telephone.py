@@ -78,13 +78,51 @@ def ready(asked: Asked) -> object:
     return None
 
 
-async def test_the_socket_is_open_before_the_snapshot_is_taken_and_events_are_filtered():
+FILTER = "PUT /ari/applications/tongdai/eventFilter"
+
+
+async def test_the_socket_is_open_before_the_snapshot_is_taken():
     async with fake_ari(answer=ready) as fake, linked(fake) as (_, owner, _link):
-        await until(lambda: "PUT /ari/applications/tongdai/eventFilter" in fake.lines)
-        assert owner.states == ["syncing", "live"]
+        await until(lambda: owner.states == ["syncing", "live"])
         assert fake.lines.index("WS /ari/events") < fake.lines.index("GET /ari/channels")
+
+
+async def test_events_are_filtered_before_anything_else_is_asked_of_the_application():
+    """Asterisk dies of a filter that is replaced while the application is read."""
+    told = asyncio.Event()
+
+    async def slow(asked: Asked) -> object:
+        if "eventFilter" in asked.path:
+            await asyncio.wait_for(told.wait(), 5.0)
+        return ready(asked)
+
+    async with fake_ari(answer=slow) as fake:
+        telephone = AriTelephone(fake.settings)
+        link = asyncio.create_task(telephone.run_link(lambda _: None, lambda _: None))
+        await until(lambda: FILTER in fake.lines)
+        asked = [line for line in fake.lines if "applications" in line]
+        assert asked == ["GET /ari/applications/tongdai", FILTER]
+        assert telephone.state is LinkState.CONNECTING
         (filtered,) = [asked for asked in fake.asked if "eventFilter" in asked.path]
         assert filtered.body == {"allowed": [{"type": kind} for kind in WANTED], "disallowed": []}
+        told.set()
+        await until(lambda: telephone.state is LinkState.SYNCING)
+        link.cancel()
+        await asyncio.gather(link, return_exceptions=True)
+        await telephone.close()
+
+
+async def test_a_filter_that_is_there_already_is_not_set_again():
+    def filtered(asked: Asked) -> object:
+        if asked.line == "GET /ari/applications/tongdai":
+            return 200, {"events_allowed": [{"type": kind} for kind in reversed(WANTED)]}
+        return ready(asked)
+
+    async with fake_ari(answer=filtered) as fake, linked(fake) as (telephone, _owner, _link):
+        await until(lambda: telephone.state is LinkState.LIVE)
+        fake.cut()
+        await until(lambda: fake.connects == 2 and telephone.state is LinkState.LIVE)
+        assert FILTER not in fake.lines
 
 
 async def test_an_asterisk_that_is_too_old_is_refused_for_good():
