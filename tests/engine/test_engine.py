@@ -107,7 +107,7 @@ async def running(folder: Path | None = None, clock: SystemClock | None = None) 
         await rig.engine.close(1.0)
 
 
-async def until(true: Callable[[], object], limit_s: float = 3.0) -> None:
+async def until(true: Callable[[], object], limit_s: float = 20.0) -> None:
     async with asyncio.timeout(limit_s):
         while not true():  # noqa: ASYNC110  # the world signals nobody
             await asyncio.sleep(0.005)
@@ -245,7 +245,7 @@ async def test_books_that_belong_to_another_instance_end_the_writer() -> None:
     rig.books.taken = True
     rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
     with pytest.raises(LeadLostError):
-        await asyncio.wait_for(task, 3.0)
+        await asyncio.wait_for(task, 20.0)
     assert rig.rings == []
 
 

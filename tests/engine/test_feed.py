@@ -36,7 +36,7 @@ async def test_a_slow_reader_is_cut_and_told() -> None:
             assert (await anext(aiter(quick))).seq == 1
     assert slow.lost
     assert not quick.lost
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         assert len([row async for row in slow]) <= READER_MAX
 
 

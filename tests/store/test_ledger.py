@@ -285,7 +285,7 @@ async def test_a_silent_server_is_told_in_time_and_nothing_is_lost(
         began = time.monotonic()
         with pytest.raises(LedgerError, match="no answer in time"):
             await ledger.commit([turn(said(2, offered()), changes=put(an_agent(reason="late")))])
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 10
         await ledger.commit([turn(said(2, offered()), changes=put(an_agent(reason="second")))])
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -87,7 +87,7 @@ async def viewer(house, role="admin", last=None, **heads):
     finally:
         one.gone.set()
         one.reads.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 20)
 
 
 async def test_every_fact_is_told_as_it_is_said(house):
@@ -219,7 +219,7 @@ async def test_a_viewer_that_does_not_read_is_cut_and_the_engine_does_not_wait(h
     one.reads.clear()
     for n in range(20):
         await house.tell(AgentStatusAsked("an", "available" if n % 2 else "offline"))
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, 20)
     assert house.app.state.viewers.now == 0
     assert house.engine.feed.readers == 0
 

@@ -359,7 +359,7 @@ async def test_the_real_server_answers_over_a_socket(house):
             assert line == "event: CallStarted"
             serving.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await asyncio.wait_for(serving, 5)
+                await asyncio.wait_for(serving, 20)
 
 
 @pytest.mark.parametrize("begun", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost: loc"])
@@ -378,7 +378,7 @@ async def test_a_head_that_never_comes_to_its_end_costs_a_place_for_a_while_only
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")
             await reader.readuntil(b"}")
         writer.write(begun)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
         writer.close()
@@ -386,7 +386,7 @@ async def test_a_head_that_never_comes_to_its_end_costs_a_place_for_a_while_only
             await writer.wait_closed()
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(serving, 5)
+        await asyncio.wait_for(serving, 20)
 
 
 async def test_a_port_that_is_taken_is_one_line():

@@ -88,7 +88,7 @@ async def test_who_wakes_up_replaced_commands_nothing(guarded: Guarded, monkeypa
         await guarded.telephone.run(COMMAND)
     assert guarded.hangups() == []
     with pytest.raises(LeadLostError):
-        await asyncio.wait_for(guarded.running, 5.0)
+        await asyncio.wait_for(guarded.running, 20.0)
 
 
 async def test_a_silent_asterisk_is_commanded_nothing(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +106,6 @@ async def test_who_does_not_lead_does_not_connect_again(fake: FakeAri) -> None:
     found.refused = True
     fake.cut()
     with pytest.raises(LeadLostError):
-        await asyncio.wait_for(running, 5.0)
+        await asyncio.wait_for(running, 20.0)
     assert fake.connects == 1
     await found.telephone.close()

@@ -18,7 +18,7 @@ ALICE_HZ, BOB_HZ = 500, 900
 
 
 async def _soon(event: asyncio.Event) -> None:
-    await asyncio.wait_for(event.wait(), 3.0)
+    await asyncio.wait_for(event.wait(), 20.0)
 
 
 @pytest.fixture

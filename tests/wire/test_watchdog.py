@@ -21,7 +21,7 @@ class Keeper:
         self.address = address
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self.socket.settimeout(0.5)
+        self.socket.settimeout(20)
         self.ready, self.stuck_s = False, 0.0
 
     def watchdog(self, limit: str = "1000000") -> Watchdog:
