@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import engine, pick, ported, race, step_cost
+from benchmarks import engine, pick, ported, race, setups, step_cost
 
 PORT_BASE = 31060
 
@@ -33,6 +33,7 @@ def main() -> None:
     sys.stdout.flush()
     step_cost.main([])
     engine.main([])
+    setups.main([])
     sys.stdout.write("\n")
     sys.stdout.flush()
     pick.main(["--seconds", "4" if quick else "10"])

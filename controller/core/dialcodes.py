@@ -6,6 +6,9 @@ alone and the hotline it was asked for by.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
+
 from phonenumbers import country_code_for_region
 
 from controller.core.setup import Setup
@@ -26,13 +29,22 @@ def take_off(setup: Setup, dialled: str, via: str) -> tuple[str, str]:
     return dialled, via
 
 
+def _beginning(codes: list[tuple[str, int]], code: str) -> Iterator[tuple[str, int]]:
+    """Those of the sorted codes that begin with this one: they stand together."""
+    for at in range(bisect_left(codes, (code, 0)), len(codes) if code else 0):
+        if not codes[at][0].startswith(code):
+            return
+        yield codes[at]
+
+
 def check(found: list[tuple[Place, str]], setup: Setup, report: Report) -> None:
     """Report codes that begin what people dial: another code, a feature code, an emergency number, 84… for +84…."""
     abroad = str(country_code_for_region(setup.defaults.country))
-    for place, code in found:
-        for other, longer in found:
-            if other != place and code and longer.startswith(code):
-                report.add(place, f"'{code}' begins the dial code '{longer}' of {spell(other)}")
+    beside = sorted((code, n) for n, (_, code) in enumerate(found) if code)
+    for n, (place, code) in enumerate(found):
+        for longer, m in _beginning(beside, code):
+            if m != n:
+                report.add(place, f"'{code}' begins the dial code '{longer}' of {spell(found[m][0])}")
         if code and (abroad.startswith(code) or code.startswith(abroad)):
             report.add(place, f"'{code}' begins numbers that are written {abroad}…")
         for longer in (*FEATURES, *setup.defaults.emergency):

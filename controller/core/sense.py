@@ -127,7 +127,7 @@ def _queue(setup: Setup, place: Place, queue: Queue, report: Report) -> None:
     for n, group in enumerate(queue.groups):
         exists(report, (*place, "groups", n, "name"), "group", group.name, setup.group)
     exists(report, (*place, "hours"), "schedule", queue.hours, setup.schedule)
-    if not setup.agents_of_queue.get(queue.name):
+    if not any(group.name in setup.staffed for group in queue.groups):
         report.warn((*place, "groups"), "no agent serves this queue")
 
 

@@ -509,26 +509,40 @@ class Setup:
         return {row.name: row for row in self.schedules}
 
     @cached_property
+    def staffed(self) -> frozenset[str]:
+        """Groups with at least one agent."""
+        return frozenset(group for agent in self.agents for group in agent.groups)
+
+    @cached_property
     def tiers_of_agent(self) -> dict[str, tuple[tuple[str, int], ...]]:
-        """For each agent the (queue, tier) pairs served, tier 0 before tier 1, each queue once with its best tier."""
-        serving: dict[str, dict[str, int]] = {row.name: {} for row in self.agents}
-        members: dict[str, list[str]] = {}
+        """For each agent the (queue, tier) pairs served, queues in the order of the setup, each with its best tier.
+
+        Agents of the same groups share one tuple: a setup where thousands serve thousands of queues stays small.
+        """
+        served: dict[str, list[tuple[int, int]]] = {}
+        for n, queue in enumerate(self.queues):
+            for ref in queue.groups:
+                served.setdefault(ref.name, []).append((n, 0 if ref.primary else 1))
+        by_groups: dict[tuple[str, ...], tuple[tuple[str, int], ...]] = {}
         for agent in self.agents:
-            for group in agent.groups:
-                members.setdefault(group, []).append(agent.name)
-        for queue in self.queues:
-            for group_ref in queue.groups:
-                tier = 0 if group_ref.primary else 1
-                for name in members.get(group_ref.name, ()):
-                    best = serving[name].get(queue.name, tier)
-                    serving[name][queue.name] = min(best, tier)
-        return {name: tuple(pairs.items()) for name, pairs in serving.items()}
+            if agent.groups not in by_groups:
+                best: dict[int, int] = {}
+                for n, tier in sorted(pair for group in agent.groups for pair in served.get(group, ())):
+                    best.setdefault(n, tier)
+                by_groups[agent.groups] = tuple((self.queues[n].name, tier) for n, tier in best.items())
+        return {agent.name: by_groups[agent.groups] for agent in self.agents}
 
     @cached_property
     def agents_of_queue(self) -> dict[str, tuple[str, ...]]:
         """Every agent serving a queue, primary tier first, each tier in the order of the setup."""
-        found: dict[str, list[tuple[int, int, str]]] = {row.name: [] for row in self.queues}
-        for name, pairs in self.tiers_of_agent.items():
-            for queue, tier in pairs:
-                found[queue].append((tier, self.agent_order[name], name))
-        return {queue: tuple(row[2] for row in sorted(rows)) for queue, rows in found.items()}
+        members: dict[str, list[int]] = {}
+        for n, agent in enumerate(self.agents):
+            for group in agent.groups:
+                members.setdefault(group, []).append(n)
+        by_groups: dict[tuple[QueueGroup, ...], tuple[str, ...]] = {}
+        for queue in self.queues:
+            if queue.groups not in by_groups:
+                tiers = ((0 if ref.primary else 1, ref.name) for ref in queue.groups)
+                found = sorted((tier, n) for tier, group in tiers for n in members.get(group, ()))
+                by_groups[queue.groups] = tuple(dict.fromkeys(self.agents[n].name for _, n in found))
+        return {queue.name: by_groups[queue.groups] for queue in self.queues}

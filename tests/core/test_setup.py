@@ -105,6 +105,17 @@ def test_who_serves_what_and_in_which_tier() -> None:
     assert SETUP.agents_of_queue == {"sales": ("binh", "chi", "an"), "support": ("an", "binh", "chi"), "empty": ()}
 
 
+def test_who_serves_the_same_shares_one_table() -> None:
+    """2,000 queues of one group with 8,000 agents took 38 s and 2.5 GB to check: 16 million pairs."""
+    group = (QueueGroup("g"),)
+    queues = tuple(Queue(f"q{n}", group) for n in range(3))
+    setup = Setup(queues=queues, agents=tuple(AgentSetup(f"a{n}", ("g",)) for n in range(3)))
+    assert setup.tiers_of_agent["a0"] == (("q0", 0), ("q1", 0), ("q2", 0))
+    assert setup.tiers_of_agent["a0"] is setup.tiers_of_agent["a2"]
+    assert setup.agents_of_queue["q0"] == ("a0", "a1", "a2")
+    assert setup.agents_of_queue["q0"] is setup.agents_of_queue["q2"]
+
+
 def test_agents_by_place_and_endpoint() -> None:
     assert SETUP.agent_order == {"an": 0, "binh": 1, "chi": 2, "dung": 3}
     assert SETUP.agent_of_endpoint == {"ep-an": "an", "ep-binh": "binh"}
