@@ -33,6 +33,7 @@ from controller.core.world import World
 from controller.effects import Effects
 from controller.engine import Engine
 from controller.journal import Journal
+from controller.loading import set_aside
 from controller.store.db import Database, migrate
 from controller.store.ledger import SqlLedger
 from controller.store.numbers import Numbers
@@ -95,6 +96,8 @@ async def serve(rows: int, folder: Path) -> None:
     engine.tell(SetupChanged(world.setup))
     engine.resume(SnapshotTaken("b", endpoints=tuple(EndpointSeen(f"a{n}", True) for n in range(AGENTS))))
     running = asyncio.create_task(engine.run())
+    await engine.written()
+    set_aside()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)

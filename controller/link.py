@@ -15,6 +15,7 @@ from controller.core.setup import Setup
 from controller.engine import Engine
 from controller.errors import TelephoneError
 from controller.generated import Generated
+from controller.loading import set_aside
 from controller.rounds import Rounds
 
 SNAPSHOT_RETRY_S: Final = 0.2
@@ -91,6 +92,7 @@ class Link:
         self._telephone.synced()
         self._engine.ready_parts["asterisk"] = "live"
         await self._generated.renew(self._engine.world.setup)
+        set_aside()
         await self._rounds.ask_kept()
 
     async def _compared(self) -> bool:

@@ -2,6 +2,8 @@
 
 A start loads some 900 modules, and nothing of them is garbage: looking for it costs a seventh of the time. Afterwards
 they are set aside for good, so that no later search of the collector, in the middle of a call, walks over them again.
+The same goes for the setup and the world of a start (`set_aside`): with 2,000 hotlines such a walk takes 20 to 100 ms,
+in which nobody is answered.
 """
 
 from __future__ import annotations
@@ -34,6 +36,15 @@ def loading() -> Iterator[None]:
         gc.enable()
         if ours:
             signal.signal(signal.SIGINT, before)
+
+
+def set_aside() -> None:
+    """Keep what is alive now out of every later search for garbage; it is still freed when nobody refers to it.
+
+    Looks for garbage first, so that nothing of a setup that was replaced stays for good.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

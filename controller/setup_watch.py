@@ -11,11 +11,13 @@ import structlog
 
 from controller import setup_file
 from controller.core.events import SetupChanged
+from controller.core.setup import Setup
 from controller.engine import Engine
 from controller.errors import TelephoneError, TongdaiError
 from controller.foyer import Foyer
 from controller.generated import Generated
 from controller.link import Link
+from controller.loading import set_aside
 from controller.rounds import Rounds
 
 SETUP_POLL_S: Final = 2.0
@@ -46,7 +48,7 @@ class SetupWatch:
         async with self._changing:
             await self._numbers.refresh()
             stored = await self._setups.current()
-            parsed = setup_file.parse_in_force(stored.text, now_ms=self._clock.now_ms())
+            parsed = await self._parsed(stored.text)
             if await self._numbers.completed(replace(parsed, version=stored.version)) != self._engine.world.setup:
                 await self._take_over(stored.text, stored.version)
 
@@ -57,14 +59,19 @@ class SetupWatch:
             try:
                 async with self._changing:
                     self._metrics.ping(self._telephone.latency_s)
-                    stored = await self._setups.current()
-                    if stored.version != self._engine.world.setup.version or await self._numbers.refresh():
+                    version = await self._setups.version_in_force()
+                    if version != self._engine.world.setup.version or await self._numbers.refresh():
+                        stored = await self._setups.current()
                         await self._take_over(stored.text, stored.version)
             except TongdaiError as error:
                 self._log.warning("setup not looked at", why=str(error))
 
+    async def _parsed(self, text: str) -> Setup:
+        """Read a setup beside the calls: a megabyte takes a second of a core."""
+        return await asyncio.to_thread(setup_file.parse_in_force, text, now_ms=self._clock.now_ms())
+
     async def _take_over(self, text: str, version: int) -> None:
-        parsed = setup_file.parse_in_force(text, now_ms=self._clock.now_ms())
+        parsed = await self._parsed(text)
         setup = await self._numbers.completed(replace(parsed, version=version))
         if setup.carriers_from.trouble:
             self._log.error("the shipped table of carriers stands in", why=setup.carriers_from.trouble)
@@ -74,4 +81,5 @@ class SetupWatch:
         if [row.endpoint for row in before.agents] != [row.endpoint for row in setup.agents]:
             with contextlib.suppress(TelephoneError):
                 await self._link.watch_phones(setup)
+        set_aside()
         await self._rounds.look()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,6 +37,7 @@ class StoredSetup:
     applied_by: str
 
 
+_VERSION_IN_FORCE: Final = select(func.max(setup_version.c.version))
 FRESH: Final = StoredSetup(0, "", FORMAT, 0, "")
 
 
@@ -69,13 +71,19 @@ class SetupRepo:
         async with self._database.reading() as connection:
             return await latest(connection)
 
+    async def version_in_force(self) -> int:
+        """Return only the number of the version in force: whoever looks again and again need not read a megabyte."""
+        async with self._database.reading() as connection:
+            return await connection.scalar(_VERSION_IN_FORCE) or FRESH.version
+
     async def put(self, text: str, seen_version: int | None, by: str) -> int:
         """Put another setup in force and return its version.
 
         `seen_version` is the version its author began from, None to overwrite whatever is there. SetupError when it
         makes no sense, StaleSetupError when another version came in between: then nothing is changed.
         """
-        self._parse(text, "setup")
+        # Beside the calls: a megabyte of setup takes a second of a core.
+        await asyncio.to_thread(self._parse, text, "setup")
         async with self._database.writing() as connection:
             present = (await latest(connection)).version
             if seen_version is not None and seen_version != present:

@@ -32,12 +32,30 @@ with loading():
     assert not gc.isenabled()
 print(gc.isenabled(), gc.get_freeze_count() > 0, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 """
+SET_ASIDE = """
+import gc, weakref
+from controller.loading import set_aside
+class Row: pass
+row, ring = Row(), Row()
+ring.itself = ring
+kept, garbage = weakref.ref(row), weakref.ref(ring)
+before = gc.get_freeze_count()
+del ring
+set_aside()
+print(garbage() is None, gc.get_freeze_count() > before, kept() is row)
+del row
+print(kept() is None)
+"""
 LOADED = "import {module}, sys; print(*sorted({{name.partition('.')[0] for name in sys.modules}} & set({heavy!r})))"
 
 
 def python(code):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout.strip(), done.stderr
+
+
+def test_what_is_set_aside_is_no_garbage_and_still_freed():
+    assert python(SET_ASIDE) == (0, "True True True\nTrue", "")
 
 
 @pytest.mark.parametrize("code", [INTERRUPTED, BETWEEN], ids=["while loading", "before the verb begins"])

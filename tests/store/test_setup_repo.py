@@ -35,6 +35,7 @@ def setups(database: Database, clock: StoppedClock) -> SetupRepo:
 
 async def test_a_fresh_database_has_version_0(setups: SetupRepo) -> None:
     assert await setups.current() == FRESH
+    assert await setups.version_in_force() == 0
     assert setup_of(FRESH, parse) == Setup()
 
 
@@ -45,6 +46,7 @@ async def test_a_setup_is_kept_as_it_was_written(setups: SetupRepo, clock: Stopp
     assert await setups.put("two", 1, "binh") == 2
     two = StoredSetup(2, "two", "toml", NOW_MS + 5, "binh")
     assert await setups.current() == two
+    assert await setups.version_in_force() == 2
     assert await setups.version(1) == StoredSetup(1, words, "toml", NOW_MS, "an")
     assert await setups.version(3) is None
     assert [row.version for row in await setups.history()] == [2, 1]
