@@ -1,6 +1,6 @@
 """Trunk picks through FastAGI: the real side door, engine and books, with many ported numbers in the table.
 
-    python -m benchmarks.pick [--rows 100000] [--rate 200] [--seconds 10]
+    python -m benchmarks.pick [--rows 100000] [--rate 200] [--seconds 10] [--beside]
 
 A second process plays Asterisk: it opens a session per call as `AGI()` does, answers each `SET VARIABLE`, and ends
 the call with `ended`. First at a steady rate (latency), then as fast as sixteen sessions at a time go (throughput).
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import random
 import resource
@@ -17,11 +18,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvloop
 
+from benchmarks import pick_beside
 from controller import log
 from controller.agi.scripts import Dialogues
 from controller.agi.server import Server
@@ -155,17 +158,54 @@ async def session(port: int, script: str, call: str, agent: str, arguments: tupl
     return found
 
 
-async def one(port: int, n: int, took: list[float]) -> bool:
-    """Ask for a trunk, note how long it took, end the call; False when no answer came within the dial path's limit."""
-    call, agent = f"bench.{n}", f"a{n % AGENTS}"
-    began = time.perf_counter()
-    found = await session(port, "outbound", call, agent, (f"09{random.randrange(10**8):08d}",))  # noqa: S311
-    took.append(time.perf_counter() - began)
-    await session(port, "ended", call, agent, ("NOANSWER", "19", "0"))
-    return found.get("TD_OK") == "1"
+def dialled(n: int, rows: int) -> str:
+    """A number to call: every other one is in the table of ported numbers, the others are anywhere."""
+    return f"09{random.randrange(min(rows, 10**8) if n % 2 else 10**8):08d}"  # noqa: S311
 
 
-async def load(port: int, rate: float, seconds: float) -> dict[str, float]:
+Ask = Callable[[int, list[float]], Awaitable[bool]]
+"""One call by its running number: notes how long the answer took, and says whether there was one."""
+
+
+def ours(port: int, rows: int) -> Ask:
+    """Ask the side door for a trunk, then end the call."""
+
+    async def one(n: int, took: list[float]) -> bool:
+        call, agent = f"bench.{n}", f"a{n % AGENTS}"
+        began = time.perf_counter()
+        found = await session(port, "outbound", call, agent, (dialled(n, rows),))
+        took.append(time.perf_counter() - began)
+        await session(port, "ended", call, agent, ("NOANSWER", "19", "0"))
+        return found.get("TD_OK") == "1"
+
+    return one
+
+
+def theirs(port: int, rows: int) -> Ask:
+    """Ask another FastAGI server, which wants no report."""
+
+    async def one(n: int, took: list[float]) -> bool:
+        began = time.perf_counter()
+        found = await session(port, "outbound", f"bench.{n}", f"a{n % AGENTS}", (dialled(n, rows),))
+        took.append(time.perf_counter() - began)
+        return found.get("TD_OK") == "1"
+
+    return one
+
+
+def forked(script: Path, table: Path, rows: int) -> Ask:
+    """Fork a script for each call."""
+
+    async def one(n: int, took: list[float]) -> bool:
+        began = time.perf_counter()
+        found = await pick_beside.forked(script, table, (CARRIERS, TRUNKS), dialled(n, rows))
+        took.append(time.perf_counter() - began)
+        return found.get("TD_OK") == "1"
+
+    return one
+
+
+async def load(ask: Ask, rate: float, seconds: float) -> dict[str, float]:
     """The steady part, then the full-speed part."""
     took: list[float] = []
     numbers = iter(range(10**9))
@@ -173,7 +213,7 @@ async def load(port: int, rate: float, seconds: float) -> dict[str, float]:
     start = time.perf_counter()
     while (due := start + len(begun) / rate) < start + seconds:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        begun.add(asyncio.create_task(one(port, next(numbers), took)))
+        begun.add(asyncio.create_task(ask(next(numbers), took)))
     answered = await asyncio.gather(*begun)
     steady = sorted(took)
     fast: list[float] = []
@@ -181,7 +221,7 @@ async def load(port: int, rate: float, seconds: float) -> dict[str, float]:
 
     async def worker() -> None:
         while time.perf_counter() < end:
-            await one(port, next(numbers), fast)
+            await ask(next(numbers), fast)
 
     began = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(SIDE_BY_SIDE)))
@@ -195,21 +235,46 @@ async def load(port: int, rate: float, seconds: float) -> dict[str, float]:
     }
 
 
-async def bench(rows: int, rate: float, seconds: float) -> dict[str, float]:
-    """Start the side door in a process of its own, load it from here."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.pick", "--serve", folder, "--rows", str(rows)]
-        pipe = asyncio.subprocess.PIPE
-        door = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
-        if door.stdout is None or door.stdin is None:
-            raise RuntimeError("the door was started without pipes")
-        port = int(await door.stdout.readline())
-        figures = await load(port, rate, seconds)
-        door.stdin.close()
+@asynccontextmanager
+async def door(*arguments: str) -> AsyncIterator[tuple[int, Callable[[], Awaitable[bytes]]]]:
+    """Start a server in a process of its own: its port, and what ends it and tells what it said last."""
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(sys.executable, "-m", *arguments, stdin=pipe, stdout=pipe)
+    if child.stdout is None or child.stdin is None:
+        raise RuntimeError("the door was started without pipes")
+    said, heard = child.stdout, child.stdin
+
+    async def end() -> bytes:
+        heard.close()
         # Between the two lines of its own stands what the door had to warn of.
-        figures |= json.loads((await door.stdout.read()).splitlines()[-1])
-        await door.wait()
-    return figures
+        return b"".join((await said.read()).splitlines()[-1:])
+
+    try:
+        yield int(await said.readline()), end
+    finally:
+        heard.close()
+        await child.wait()
+
+
+async def bench(rows: int, rate: float, seconds: float, *, beside: bool) -> dict[str, dict[str, float]]:
+    """Load the side door from here, then those it stands beside."""
+    gc.disable()  # the load generator may not pause
+    found: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        async with door("benchmarks.pick", "--serve", folder, "--rows", str(rows)) as (port, end):
+            found["ours"] = await load(ours(port, rows), rate, seconds)
+            found["ours"] |= json.loads(await end())
+        if not beside:
+            return found
+        table, sizes = Path(folder) / "beside.db", (str(CARRIERS), str(TRUNKS))
+        await asyncio.to_thread(pick_beside.books, table, rows, CARRIERS)
+        async with door("benchmarks.pick_beside", str(table), *sizes) as (port, _):
+            found["panoramisk's own server"] = await load(theirs(port, rows), rate, seconds)
+        script = Path(folder) / "agi.py"
+        script.write_text(pick_beside.SCRIPT)
+        slow = min(rate, pick_beside.FORKED_RATE_MAX)
+        found[f"a script forked for each call, {slow:g}/s"] = await load(forked(script, table, rows), slow, seconds)
+    return found
 
 
 def main(argv: list[str] | None = None, show: Callable[[str], None] = print) -> None:
@@ -218,15 +283,17 @@ def main(argv: list[str] | None = None, show: Callable[[str], None] = print) -> 
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--beside", action="store_true", help="panoramisk's own server and a forked script too")
     parser.add_argument("--serve", type=Path)
     options = parser.parse_args(argv)
     if options.serve is not None:
         log.configure("error", stream=sys.stderr)
         uvloop.run(serve(options.rows, options.serve))
         return
-    figures = asyncio.run(bench(options.rows, options.rate, options.seconds))
+    found = uvloop.run(bench(options.rows, options.rate, options.seconds, beside=options.beside))
     show(f"trunk picks, {options.rows:,} ported numbers, {TRUNKS} trunks, {HOTLINES} hotlines, {options.rate:g}/s:")
-    show("  " + "  ".join(f"{name} {value:,.2f}" for name, value in figures.items()))
+    for who, figures in found.items():
+        show(f"  {who}: " + "  ".join(f"{name} {value:,.2f}" for name, value in figures.items()))
 
 
 if __name__ == "__main__":
