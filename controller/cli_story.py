@@ -25,6 +25,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "HoldChanged": ("hold on {channel}: {held}", "giữ máy trên {channel}: {held}"),
     "HangupAsked": ("{by} asked to end the call", "{by} yêu cầu kết thúc cuộc gọi"),
     "TransferAsked": ("{by} asked to transfer the caller to {dialled}", "{by} yêu cầu chuyển người gọi đến {dialled}"),
+    "ConsultAsked": (
+        "{by} wants a phone asked before a transfer: {action} {dialled}",
+        "{by} yêu cầu hỏi một số trước khi chuyển: {action} {dialled}",
+    ),
     "ClickToCallAsked": ("{by} asked that {agent} call {dialled}", "{by} yêu cầu {agent} gọi {dialled}"),
     "CalleeAnswered": ("the callee answered", "người được gọi đã nhấc máy"),
     "OutboundAsked": ("{endpoint} dialled {dialled}", "{endpoint} quay số {dialled}"),
@@ -45,6 +49,12 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "CallAnswered": ("talks with {agent}", "đang nói chuyện với {agent}"),
     "CallHeld": ("put on hold by {by}", "{by} giữ máy"),
     "CallResumed": ("taken off hold by {by}", "{by} thôi giữ máy"),
+    "ConsultStarted": (
+        "{agent} asks {callee} first; the caller hears music",
+        "{agent} hỏi {callee} trước; người gọi nghe nhạc",
+    ),
+    "ConsultAnswered": ("{callee} was picked up: {agent} talks to it", "{callee} đã nhấc máy: {agent} đang nói chuyện"),
+    "ConsultEnded": ("asking {callee} is over: {outcome}", "kết thúc hỏi {callee}: {outcome}"),
     "CallTransferred": ("{agent} transferred the caller to {callee}", "{agent} chuyển người gọi đến {callee}"),
     "TransferAnswered": ("{callee} answered the transfer", "{callee} đã nhận cuộc gọi được chuyển"),
     "CallRouted": ("sent to {way}: {why}", "chuyển đến {way}: {why}"),
@@ -72,6 +82,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "StartMusic": ("start music {music}", "phát nhạc chờ {music}"),
     "StopMusic": ("stop the music", "dừng nhạc chờ"),
     "RingAgent": ("ring {endpoint} for {timeout_s} s ({leg})", "đổ chuông {endpoint} trong {timeout_s} giây ({leg})"),
+    "Consult": ("join the agent with {leg}", "nối nhân viên với {leg}"),
     "Part": ("take the caller out of the talk", "đưa người gọi ra khỏi cuộc đàm thoại"),
     "RingDialler": (
         "ring {endpoint} for {timeout_s} s, then dial {dialled}",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from controller.core.commands import (
     CloseBridge,
     Command,
+    Consult,
     HangUp,
     Join,
     ReplyTrunks,
@@ -53,7 +54,7 @@ def _waits_for(command: Command, lanes: dict[Lane, None]) -> list[Lane]:
     match command:
         case CloseBridge():
             return list(lanes)
-        case Join():
+        case Join() | Consult():
             return [(command.call, ""), (command.call, command.leg)]
         case _:
             return [lane_of(command)]

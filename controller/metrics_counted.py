@@ -13,6 +13,7 @@ from controller.core.facts import (
     CallAnswered,
     CallEnded,
     CallQueued,
+    ConsultEnded,
     Fact,
     OddEvent,
     OfferEnded,
@@ -107,6 +108,7 @@ class FactMeter:
         self._picks = counter("outbound_decisions", "Decisions in the dial path.", "outcome")
         self._trunks = counter("trunk_failures", "Attempts that failed for the trunk's own reasons.", "trunk")
         self._attempts = counter("trunk_attempts", "Attempts by how Dial said they ended.", "trunk", "status")
+        self._consults = counter("consultations", "Phones asked before a transfer, by how it ended.", "outcome")
         self._odd = counter("odd_events", "Events nobody foresaw.", "type")
         self._mended = counter("reconcile", "What snapshots of Asterisk made us mend.", "what")
         self._waits = Histogram(
@@ -144,6 +146,8 @@ class FactMeter:
                 self._trunks.labels(fact.trunk).inc()
             case AttemptEnded():
                 self._attempts.labels(fact.trunk, fact.status.lower() or "none").inc()
+            case ConsultEnded():
+                self._consults.labels(fact.outcome).inc()
             case OddEvent():
                 self._odd.labels(fact.event).inc()
             case Reconciled():

@@ -180,6 +180,15 @@ def _join(c: do.Join, _app: str) -> Plan:
     )
 
 
+def _consult(c: do.Consult, _app: str) -> Plan:
+    """As in `_join`: somebody has answered and hears nothing yet."""
+    bridge = an_id(c.bridge)
+    return (
+        Ask("bridges.createWithId", {"bridgeId": bridge, "type": "mixing"}, _THERE, on=True),
+        Ask("bridges.addChannel", {"bridgeId": bridge, "channel": [an_id(c.agent_leg), an_id(c.leg)]}, _LEFT),
+    )
+
+
 def _part(c: do.Part, _app: str) -> Plan:
     """422 when the channel is in no bridge."""
     parameters: dict[str, object] = {"bridgeId": an_id(c.bridge), "channel": [an_id(c.call)]}
@@ -228,6 +237,7 @@ _PLANNERS: Final[dict[type, Callable[..., Plan]]] = {
     do.RingDialler: _ring_dialler,
     do.RingPhone: _ring_phone,
     do.Join: _join,
+    do.Consult: _consult,
     do.Part: _part,
     do.Record: _record,
     do.RecordOutbound: _record_outbound,

@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import agent as agents
-from controller.core import clicking, commands, ending, facts, menu, mishap, outbound, queueing, ways
+from controller.core import clicking, commands, consulting, ending, facts, menu, mishap, outbound, queueing, ways
 from controller.core.events import (
     CalleeAnswered,
     CallGone,
@@ -112,8 +112,10 @@ def offer_answered(turn: Turn, call: Call, event: LegAnswered) -> None:
 
 
 def talk_answered(turn: Turn, call: Call, event: LegAnswered) -> None:
-    """Told again about the leg that talks, or about one that lost."""
-    if event.leg != call.leg:
+    """The phone the agent consults was picked up; or told again about the leg that talks, or about one that lost."""
+    if event.leg == call.consult:
+        consulting.answered(turn, call)
+    elif event.leg != call.leg:
         stray(turn, call, event)
 
 
@@ -152,16 +154,28 @@ def offer_gone(turn: Turn, call: Call, event: LegGone) -> None:
 
 
 def far_gone(turn: Turn, call: Call, event: LegGone) -> None:
-    """The agent (or the outside phone) hung up."""
+    """The agent (or the outside phone) hung up. An agent who consults a phone leaves the caller to it."""
     if event.leg != call.leg:
-        leg_gone(turn, call, event)
+        consulted_gone(turn, call, event)
         return
     held = agents.holds(turn, call.agent, call.leg)
     turn.change_call(call.id, leg="", talk_ended_at_ms=turn.now_ms)
     if held:
         agents.free(turn, call.agent)
         agents.rest(turn, call.agent, call.wrap_up_s)
-    ending.hang_up(turn, turn.world.calls[call.id], "agent" if call.agent else "callee")
+    call = turn.world.calls[call.id]
+    if call.consult:
+        consulting.hand_over(turn, call)
+    else:
+        ending.hang_up(turn, call, "agent" if call.agent else "callee")
+
+
+def consulted_gone(turn: Turn, call: Call, event: LegGone) -> None:
+    """The phone the agent consults is gone, or a leg that was given up earlier."""
+    if event.leg == call.consult:
+        consulting.phone_gone(turn, call, event)
+    else:
+        leg_gone(turn, call, event)
 
 
 def phone_gone(turn: Turn, call: Call, event: LegGone) -> None:
@@ -196,6 +210,8 @@ def command_failed(turn: Turn, call: Call, event: CommandFailed) -> None:
             clicking.not_rung(turn, call, event)
         case "Answer" | "RecordMessage":
             ending.hang_up(turn, call, "failed", q850=mishap.FAILED_Q850)
+        case "Consult" if event.about == call.consult:
+            consulting.back(turn, call, "lost")
         case "Join" if event.about == call.leg:
             ending.hang_up(turn, call, "failed", q850=mishap.FAILED_Q850)
         case _:
@@ -207,6 +223,8 @@ def ring_failed(turn: Turn, call: Call, event: CommandFailed) -> None:
     turn.do(commands.HangUp(call.id, turn.cause, event.about))
     if call.phase is Phase.FORWARDING and event.about == call.leg:
         outbound.forward_failed(turn, call, LegGone(call.id, event.about, 34, 503))
+    elif call.consult and event.about == call.consult:
+        consulting.phone_gone(turn, call, LegGone(call.id, event.about, 34, 503))
     elif not queueing.offer_gone(turn, call, event.about, "unreachable"):
         agents.leg_gone(turn, event.about)
 

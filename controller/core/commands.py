@@ -112,6 +112,19 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Consult:
+    """Put the agent's leg and the leg of a consulted phone into the call's bridge, which is made if need be; the caller
+    stays outside.
+    """
+
+    call: str
+    cause: str
+    leg: str
+    agent_leg: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """Take the caller out of the call's bridge; the bridge stays."""
 
@@ -207,6 +220,7 @@ Command = (
     | RingDialler
     | RingPhone
     | Join
+    | Consult
     | Part
     | Record
     | RecordOutbound

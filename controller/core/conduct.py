@@ -11,6 +11,7 @@ from controller.core.alerts import STANDING
 from controller.core.commands import (
     CloseBridge,
     Command,
+    Consult,
     HangUp,
     Join,
     Play,
@@ -32,6 +33,7 @@ _FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./+:-]{0,200}")
 _ALPHABETS = {
     "call": _ID,
     "leg": _ID,
+    "agent_leg": _ID,
     "bridge": _ID,
     "channel": _ID,
     "playback": _ID,
@@ -111,6 +113,10 @@ def _means(world: World, command: Command, name: str) -> Iterator[str]:
             yield f"S12 {name}: rings {command.endpoint}, which is nobody's phone"
         case Join() if command.call in world.calls and world.calls[command.call].leg != command.leg:
             yield f"S3 {name}: joins {command.leg}, which does not talk"
+        case Consult() if command.call in world.calls:
+            now = world.calls[command.call]
+            if (command.leg, command.agent_leg) != (now.consult, now.leg):
+                yield f"S3 {name}: joins {command.leg} and {command.agent_leg}, who do not talk"
         case RingPhone():
             yield from _room(world, command.call, name, command.number)
         case ReplyTrunks() if command.attempt is not None:

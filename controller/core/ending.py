@@ -85,8 +85,19 @@ def drop_offer(turn: Turn, call: str, offer: Offer, outcome: str) -> None:
     turn.say(facts.OfferEnded(call, now.queue, offer.agent, offer.leg, outcome, rang_ms))
 
 
+def end_consult(turn: Turn, call_id: str, outcome: str) -> None:
+    """If a phone is consulted, it is let go, and the call gives back the trunk and whatever else it held for it."""
+    call = turn.world.calls[call_id]
+    if call.consult:
+        turn.do(commands.HangUp(call.id, turn.cause, call.consult))
+        turn.say(facts.ConsultEnded(call.id, call.agent, call.callee, outcome))
+        turn.change_call(call.id, consult="", consulted_at_ms=None, key_until_ms=None)
+        leaving.give_up(turn, turn.world.calls[call.id], "CANCEL")
+
+
 def end_talk(turn: Turn, call_id: str) -> None:
     """If the call talks, the talk is over now: the far leg is hung up and the agent's rest begins."""
+    end_consult(turn, call_id, "gone")
     call = turn.world.calls[call_id]
     if call.leg and call.phase in (Phase.TALKING, Phase.FORWARDING):
         if call.agent and agents.holds(turn, call.agent, call.leg):

@@ -162,6 +162,23 @@ class TransferAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsultAsked:
+    """Somebody (`by`) asks that an agent who talks consult an outside phone while the caller hears music (`action`
+    `begin`), that the caller get that phone (`complete`), or that agent and caller talk again (`cancel`).
+
+    The rest as in `TransferAsked`, for `begin` alone.
+    """
+
+    call: str
+    action: str
+    dialled: str = ""
+    via: str = ""
+    ported: str = ""
+    ported_source: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ClickToCallAsked:
     """Somebody (`by`) asks that an agent's phone be rung, by a channel named `call`, and then connected with a number.
 
@@ -360,6 +377,7 @@ Event = (
     | WrapUpExtendAsked
     | HangupAsked
     | TransferAsked
+    | ConsultAsked
     | ClickToCallAsked
     | CalleeAnswered
     | OutboundAsked

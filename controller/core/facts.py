@@ -115,6 +115,36 @@ class TransferAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsultStarted:
+    """An agent asks an outside phone before transferring the caller, who hears music."""
+
+    call: str
+    agent: str
+    callee: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultAnswered:
+    """The consulted phone was picked up: agent and phone talk."""
+
+    call: str
+    agent: str
+    callee: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultEnded:
+    """A consultation is over: `completed` (the caller gets the phone), `cancelled`, `callee` (the phone hung up),
+    `busy`, `declined`, `no_answer`, `unreachable`, `no_trunk`, `limit`, `lost`, or `gone` (the call ended with it).
+    """
+
+    call: str
+    agent: str
+    callee: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallRouted:
     """The call was sent another way: overflow, closed, forward, voicemail, announcement; `why` names the rule."""
 
@@ -290,6 +320,9 @@ Fact = (
     | CallResumed
     | CallTransferred
     | TransferAnswered
+    | ConsultStarted
+    | ConsultAnswered
+    | ConsultEnded
     | CallRouted
     | CallEnded
     | AgentChanged

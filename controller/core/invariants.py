@@ -60,6 +60,14 @@ def _call(world: World, call: Call, now_ms: int) -> Iterator[str]:
     if call.phase is Phase.WAITING and call.queue not in world.setup.queue:
         yield f"S12 {name}: waits in {call.queue!r}, which is no queue"
     yield from _times(call, name, now_ms)
+    yield from _consults(call, name) if call.consult else ()
+
+
+def _consults(call: Call, name: str) -> Iterator[str]:
+    if call.phase is not Phase.TALKING or not call.agent:
+        yield f"S3 {name}: consults {call.consult} without an agent"
+    if (call.consulted_at_ms is None) != (call.key_until_ms is not None):
+        yield f"L1 {name}: the phone it consults rings until {call.key_until_ms}, answered at {call.consulted_at_ms}"
 
 
 def _holds(world: World, call: Call, phase: AgentPhase) -> bool:
@@ -128,7 +136,11 @@ def _trunks(world: World) -> Iterator[str]:
         if strangers or len(dict.fromkeys(trunk.live)) != len(trunk.live):
             yield f"S8 trunk {trunk.name}: counts {trunk.live}"
     for call in world.calls.values():
-        on_it = call.phase in _ON_A_TRUNK or (call.phase is Phase.TALKING and not call.agent and bool(call.attempts))
+        on_it = (
+            call.phase in _ON_A_TRUNK
+            or bool(call.consult)
+            or (call.phase is Phase.TALKING and not call.agent and bool(call.attempts))
+        )
         if on_it and (call.trunk not in world.trunks or call.id not in world.trunks[call.trunk].live):
             yield f"S8 call {call.id} ({call.phase}): the trunk {call.trunk!r} does not count it"
 

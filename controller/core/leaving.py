@@ -74,6 +74,25 @@ def over(turn: Turn, call: Call) -> None:
     spending.over(turn, call)
 
 
+def give_up(turn: Turn, call: Call, status: str) -> None:
+    """The caller stays with us: the call leaves by no trunk any more, and nothing of it counts as up."""
+    tried(turn, call, status)
+    release(turn, turn.world.calls[call.id])
+    spending.over(turn, turn.world.calls[call.id])
+    turn.change_call(call.id, **_AT_HOME)
+
+
+_AT_HOME: dict[str, Any] = {
+    "callee": "",
+    "trunk": "",
+    "carrier": "",
+    "caller_id": "",
+    "attempts": (),
+    "attempt": 0,
+    "attempt_at_ms": None,
+}
+
+
 def succeeded(turn: Turn, call: Call) -> None:
     """The trunk carried the call: its failures are forgotten, and the talk begins."""
     state = turn.world.trunks.get(call.trunk)

@@ -55,7 +55,9 @@ def _drop_call(turn: Turn, call: Call) -> None:
     for offer in call.offers:
         ending.drop_offer(turn, call.id, offer, "lost")
         turn.do(commands.HangUp(call.id, turn.cause, offer.leg, FAILED_Q850))
-    for channel in filter(None, (call.leg, call.id)):
+    if call.consult:
+        turn.say(facts.ConsultEnded(call.id, call.agent, call.callee, "lost"))
+    for channel in filter(None, (call.leg, call.consult, call.id)):
         turn.do(commands.HangUp(call.id, turn.cause, channel, FAILED_Q850))
     if call.answered_at_ms is not None and call.direction == "inbound":
         turn.do(commands.CloseBridge(call.id, turn.cause, ending.bridge_of(call)))

@@ -64,7 +64,8 @@ class Call:
     `position` in a queue is the order of (`queued_at_ms`, `id`). `wrap_up_s`, `answer_limit_s` and `talk_limit_s` are
     the limits the call began with; a later change of the setup does not touch them. `held_by` are the sides of a talk
     (`caller`, `agent`, `callee`) whose phone has put the other on hold. `served_by` is the agent who transferred the
-    caller on.
+    caller on. `consult` is the leg of a phone the agent asks while the caller hears music, `parties_at_ms` when who is
+    in the talk last changed: an older snapshot knows less.
     """
 
     id: str
@@ -98,6 +99,9 @@ class Call:
     agent: str = ""
     served_by: str = ""
     leg: str = ""
+    consult: str = ""
+    consulted_at_ms: int | None = None
+    parties_at_ms: int | None = None
     answered_at_ms: int | None = None
     talk_ended_at_ms: int | None = None
     recording: str = ""

@@ -38,6 +38,7 @@ LIMIT_WITHIN_MS = 1_000
 BLOCKED_WORDS = ("blocked",)
 Q850_BUSY = 17
 _TRUNK_TECH = range(500, 600)
+_TRUNK_CAUSES = (34, 38, 41, 42, 27)
 _OUTCOME = {
     "ANSWER": ("answered", "agent"),
     "BUSY": ("missed", "busy"),
@@ -270,16 +271,24 @@ def phone_channel(turn: Turn, event: PhoneChannel) -> bool:
 # -- an inbound call sent on to a phone number -----------------------------------------------------------------------
 
 
+def trunk_failed(event: LegGone) -> bool:
+    """Whether a leg to an outside phone ended by the trunk's own fault."""
+    return event.tech_cause in _TRUNK_TECH or (event.tech_cause is None and event.cause in _TRUNK_CAUSES)
+
+
+def unanswered(event: LegGone) -> str:
+    """How Dial would have called the end of a leg that nobody picked up."""
+    return "BUSY" if event.cause == Q850_BUSY else "NOANSWER"
+
+
 def forward_failed(turn: Turn, call: Call, event: LegGone) -> None:
     """The leg to the outside phone is gone before it was answered."""
-    trunk_failed = event.tech_cause in _TRUNK_TECH or (event.tech_cause is None and event.cause in (34, 38, 41, 42, 27))
     call = turn.change_call(call.id, leg="", key_until_ms=None)
-    if trunk_failed:
+    if trunk_failed(event):
         leaving.failed(turn, call, "CONGESTION", event.cause, event.tech_cause or 0)
         ways.forward_next(turn, turn.world.calls[call.id])
     else:
-        status = "BUSY" if event.cause == Q850_BUSY else "NOANSWER"
-        leaving.tried(turn, call, status, event.cause, event.tech_cause or 0)
+        leaving.tried(turn, call, unanswered(event), event.cause, event.tech_cause or 0)
         ending.hang_up(turn, turn.world.calls[call.id], "callee")
 
 

@@ -213,6 +213,7 @@ def talk(turn: Turn, call: Call, leg: str) -> None:
     turn.change_call(
         call.id, **fields, phase=Phase.TALKING, leg=leg, answered_at_ms=answered_at_ms, answer_alert_at_ms=None
     )
+    turn.change_call(call.id, parties_at_ms=turn.now_ms)
     alerts.clear(turn, call.id, "answer_time")
     turn.do(commands.Join(call.id, turn.cause, leg, ending.bridge_of(call)))
     if call.served_by:

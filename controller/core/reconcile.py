@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from controller.core import adopting, commands, ending, facts, ids, leaving, mishap, outbound, queueing
+from controller.core import adopting, commands, consulting, ending, facts, ids, leaving, mishap, outbound, queueing
 from controller.core import agent as agents
 from controller.core import call as calls
 from controller.core.events import ChannelSeen, EndpointSeen, LegGone, LegRinging, SnapshotTaken
@@ -94,7 +94,7 @@ def _mend_call(turn: Turn, call: Call, sight: _Sight) -> None:
     match call.phase:
         case Phase.WAITING:
             _mend_waiting(turn, call, sight)
-        case Phase.TALKING if (call.answered_at_ms or 0) < sight.before_ms:
+        case Phase.TALKING if (call.parties_at_ms or call.answered_at_ms or 0) < sight.before_ms:
             _mend_talk(turn, call, sight)
         case Phase.FORWARDING:
             _mend_forward(turn, call, sight)
@@ -147,13 +147,31 @@ def _mend_waiting(turn: Turn, call: Call, sight: _Sight) -> None:
 
 def _mend_talk(turn: Turn, call: Call, sight: _Sight) -> None:
     if call.leg not in sight.seen:
+        if call.consult not in sight.seen:
+            ending.end_consult(turn, call.id, "lost")
+            call = turn.world.calls[call.id]
         calls.far_gone(turn, call, LegGone(call.id, call.leg))
+        _mend_rest(turn, turn.world.calls[call.id], sight)
         return
     if call.agent and not agents.holds(turn, call.agent, call.leg):
-        adopting.take_hand(turn, call.agent, call)
+        ending.end_consult(turn, call.id, "lost")
+        adopting.take_hand(turn, call.agent, turn.world.calls[call.id])
+    call = turn.world.calls[call.id]
     inside = sight.bridged.get(ending.bridge_of(call), ())
-    if not {call.id, call.leg} <= set(inside):
+    if call.consult:
+        phone = sight.seen.get(call.consult)
+        state = None if phone is None else phone.state.lower()
+        consulting.mend(turn, call, state, inside, resync=sight.resync)
+    elif not {call.id, call.leg} <= set(inside):
         turn.do(commands.Join(call.id, turn.cause, call.leg, ending.bridge_of(call)))
+
+
+def _mend_rest(turn: Turn, call: Call, sight: _Sight) -> None:
+    """Where an agent who is gone left the caller to a phone, that phone is looked at too."""
+    if call.phase is Phase.TALKING and call.leg:
+        _mend_talk(turn, call, sight)
+    elif call.phase is Phase.FORWARDING:
+        _mend_forward(turn, call, sight)
 
 
 def _mend_forward(turn: Turn, call: Call, sight: _Sight) -> None:
@@ -235,4 +253,4 @@ def _wanted(turn: Turn, call_id: str, leg: str) -> bool:
     if leg in turn.world.agent_of_leg:
         return True
     call = turn.world.calls.get(call_id)
-    return call is not None and (call.leg == leg or any(offer.leg == leg for offer in call.offers))
+    return call is not None and (leg in (call.leg, call.consult) or any(offer.leg == leg for offer in call.offers))

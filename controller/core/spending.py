@@ -54,8 +54,10 @@ def begin(turn: Turn, call: Call, attempt: Attempt) -> None:
 
 
 def _whose(call: Call) -> str:
-    """The agent a call out belongs to: who dialled, or who sent a caller on; empty for a menu that leads to a phone."""
-    return call.agent if call.direction == "outbound" else call.served_by
+    """The agent a call out belongs to: who dialled, who sent a caller on, or who consults a phone; empty for a menu
+    that leads to a phone.
+    """
+    return call.agent if call.direction == "outbound" else call.served_by or call.agent
 
 
 def _begin_agent(turn: Turn, call: Call) -> None:
@@ -84,14 +86,18 @@ def answered(turn: Turn, call: Call) -> None:
 
 def over(turn: Turn, call: Call) -> None:
     """The call is over: it no longer counts as up, and its talk is added to the day."""
-    since_ms, carrier = call.answered_at_ms, _carrier_hotline(turn, call)
+    since_ms, carrier = _since_ms(call), _carrier_hotline(turn, call)
     for number in dict.fromkeys(row.hotline for row in call.attempts):
         _over_hotline(turn, call, number, since_ms if number == carrier else None)
     row = turn.world.agent_uses.get(_whose(call))
     if row is not None and call.id in row.use.live:
         day = figures.today(turn.world, turn.now_ms)
-        mine_ms = since_ms if call.direction == "outbound" else None
-        turn.put(replace(row, use=quota.end(row.use, call.id, turn.now_ms, day, mine_ms)))
+        turn.put(replace(row, use=quota.end(row.use, call.id, turn.now_ms, day, since_ms)))
+
+
+def _since_ms(call: Call) -> int | None:
+    """Since when a call out talks, where no row says so; what an agent said to a caller is no talk by a trunk."""
+    return call.answered_at_ms if call.direction == "outbound" else None
 
 
 def over_trunk(turn: Turn, state: TrunkState, call: Call) -> TrunkState:
@@ -99,7 +105,7 @@ def over_trunk(turn: Turn, state: TrunkState, call: Call) -> TrunkState:
     if call.id not in state.use.live:
         return state
     day = figures.today(turn.world, turn.now_ms)
-    use = quota.end(state.use, call.id, turn.now_ms, day, call.answered_at_ms)
+    use = quota.end(state.use, call.id, turn.now_ms, day, _since_ms(call))
     minutes = _minutes(turn, state)
     return replace(state, use=use, runs_out_ms=quota.runs_out_ms(use, minutes, turn.now_ms, day))
 

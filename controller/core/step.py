@@ -15,6 +15,7 @@ from controller.core import agent as agents
 from controller.core import (
     arriving,
     clicking,
+    consulting,
     events,
     facts,
     figures,
@@ -187,6 +188,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], Answer | None]] = {
     events.WrapUpExtendAsked: agents.ask_wrap_up_extend,
     events.HangupAsked: _hangup,
     events.TransferAsked: transferring.asked,
+    events.ConsultAsked: consulting.asked,
     events.ClickToCallAsked: clicking.asked,
     events.OutboundAsked: _outbound_asked,
     events.DialplanCalled: unattended.told,

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from controller.core import alerts, commands, ending, facts, fraud, trunks, ways
 from controller.core.answer import OK, Answer
-from controller.core.events import TransferAsked
+from controller.core.events import ConsultAsked, TransferAsked
 from controller.core.model import Call, Phase
 from controller.core.turn import Turn
 
@@ -22,28 +22,36 @@ def asked(turn: Turn, event: TransferAsked) -> Answer:
     call = turn.world.calls.get(event.call)
     if call is None:
         return Answer("not_found", f"no live call has the id {event.call!r}")
-    if call.phase is not Phase.TALKING or not call.agent:
-        return Answer("conflict", "only a caller who talks to an agent can be transferred")
+    if call.consult:
+        return Answer("conflict", "a phone is consulted: complete or cancel that first")
     turn.by = event.by
-    decision = trunks.decide(_question(turn, call, event))
-    fraud.watch(turn, call.agent, call.id, event.dialled, decision.reason)
-    if not decision.allowed:
-        turn.say(facts.OutboundBlocked(call.id, call.agent, decision.to, decision.reason, decision.steps))
-        return Answer("refused", f"{decision.to or event.dialled} may not be called: {decision.reason}")
-    turn.say(facts.CallTransferred(call.id, call.agent, decision.to))
-    ways.forward_along(turn, _leave_agent(turn, call), decision)
+    found = permitted(turn, call, event)
+    if isinstance(found, Answer):
+        return found
+    turn.say(facts.CallTransferred(call.id, call.agent, found.to))
+    call = leave_agent(turn, call)
+    turn.do(commands.Part(call.id, turn.cause, ending.bridge_of(call)))
+    ways.forward_along(turn, call, found)
     return OK
 
 
-def _question(turn: Turn, call: Call, event: TransferAsked) -> trunks.Question:
+def permitted(turn: Turn, call: Call, event: TransferAsked | ConsultAsked) -> trunks.Decision | Answer:
+    """What is decided about an outside phone for a caller who talks to an agent; an answer when it is no."""
+    if call.phase is not Phase.TALKING or not call.agent:
+        return Answer("conflict", "only a caller who talks to an agent can be transferred")
     question = ways.question(turn, call, event.dialled, event.via or call.hotline)
-    return replace(question, agent=call.agent, ported=event.ported, ported_source=event.ported_source)
+    question = replace(question, agent=call.agent, ported=event.ported, ported_source=event.ported_source)
+    decision = trunks.decide(question)
+    fraud.watch(turn, call.agent, call.id, event.dialled, decision.reason)
+    if decision.allowed:
+        return decision
+    turn.say(facts.OutboundBlocked(call.id, call.agent, decision.to, decision.reason, decision.steps))
+    return Answer("refused", f"{decision.to or event.dialled} may not be called: {decision.reason}")
 
 
-def _leave_agent(turn: Turn, call: Call) -> Call:
-    """The agent's part is over; the caller leaves the bridge, which is kept for the next talk."""
+def leave_agent(turn: Turn, call: Call) -> Call:
+    """The agent's part is over; the bridge is kept for the next talk."""
     ending.end_talk(turn, call.id)
     alerts.clear(turn, call.id, "talk_time")
-    turn.do(commands.Part(call.id, turn.cause, ending.bridge_of(call)))
     fields = {**ending.CALM, "agent": "", "served_by": call.agent, "talk_limit_s": None}
     return turn.change_call(call.id, **fields)

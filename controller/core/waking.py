@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.core import agent as agents
-from controller.core import alerts, clicking, commands, ending, menu, outbound, queueing, spending, ways
+from controller.core import alerts, clicking, commands, consulting, ending, menu, outbound, queueing, spending, ways
 from controller.core.model import Call, HotlineState, Phase, TrunkState
 from controller.core.turn import Turn
 
@@ -55,6 +55,8 @@ def _key_time_over(turn: Turn, call: Call) -> None:
         ending.hang_up(turn, call, "no_answer")
     elif call.phase is Phase.VOICEMAIL:
         ending.hang_up(turn, call, "voicemail")
+    elif call.phase is Phase.TALKING:
+        consulting.not_answered(turn, call)
     elif call.phase is Phase.CALLING:
         clicking.not_picked_up(turn, call)
 
@@ -77,7 +79,9 @@ def minutes_over(turn: Turn, row: HotlineState | TrunkState) -> None:
     """The day's minutes of a hotline or trunk may be used up: the talks that use them end."""
     for name in spending.spent(turn, row):
         call = turn.world.calls.get(name)
-        if call is not None:
+        if call is not None and call.consult:
+            consulting.back(turn, call, "limit")
+        elif call is not None:
             ending.hang_up(turn, call, "limit")
 
 

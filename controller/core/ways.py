@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from controller.core import asking, commands, ending, facts, figures, ids, leaving, menu, queueing, trunks
 from controller.core.events import OutboundAsked
-from controller.core.model import Call, Phase
+from controller.core.model import Attempt, Call, Phase
 from controller.core.setup import Way, WayKind
 from controller.core.turn import Turn
 
@@ -180,9 +180,13 @@ def forward_next(turn: Turn, call: Call) -> None:
     if attempt is None:
         ending.hang_up(turn, turn.change_call(call.id, leg=""), "no_trunk", q850=34)
         return
+    turn.change_call(call.id, leg=ring_phone(turn, call, attempt))
+
+
+def ring_phone(turn: Turn, call: Call, attempt: Attempt) -> str:
+    """Ring an outside phone for a call by a trunk that was admitted; the name of its leg."""
     leg = ids.phone_leg(call.id, call.legs + 1)
-    until_ms = turn.now_ms + 1000 * PHONE_RING_S
-    call = turn.change_call(call.id, leg=leg, legs=call.legs + 1, key_until_ms=until_ms)
+    turn.change_call(call.id, legs=call.legs + 1, key_until_ms=turn.now_ms + 1000 * PHONE_RING_S)
     turn.do(
         commands.RingPhone(
             call.id,
@@ -195,3 +199,4 @@ def forward_next(turn: Turn, call: Call) -> None:
             attempt.privacy,
         )
     )
+    return leg

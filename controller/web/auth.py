@@ -108,6 +108,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Access]]] = {
     "/api/v1/calls/{call}/story": {"GET": Access(_HANDLE)},
     "/api/v1/calls/{call}/hangup": {"POST": Access(_HANDLE)},
     "/api/v1/calls/{call}/transfer": {"POST": Access(_HANDLE)},
+    "/api/v1/calls/{call}/consult": {"POST": Access(_HANDLE)},
     "/api/v1/agents": {"GET": Access(_LOOK, query=_PAGED)},
     "/api/v1/agents/{agent}": {"GET": Access(_LOOK)},
     "/api/v1/agents/{agent}/status": {"PUT": Access(_HANDLE)},

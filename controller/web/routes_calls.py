@@ -14,7 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from controller.core import numbers, trunks
-from controller.core.events import HangupAsked, TransferAsked
+from controller.core.events import ConsultAsked, HangupAsked, TransferAsked
 from controller.core.facts import CallEnded
 from controller.core.model import Call
 from controller.core.setup import Setup
@@ -23,7 +23,17 @@ from controller.web.auth import Principal, Role
 from controller.web.deps import CallsWanted, Deps
 from controller.web.dialling import read_dialled
 from controller.web.problems import Problem
-from controller.web.schemas import CallOut, CallPage, Given, HangupOut, Story, TransferIn, TransferOut
+from controller.web.schemas import (
+    CallOut,
+    CallPage,
+    ConsultIn,
+    ConsultOut,
+    Given,
+    HangupOut,
+    Story,
+    TransferIn,
+    TransferOut,
+)
 from controller.web.views import ended_call, live_call, serves, story_lines
 
 router = APIRouter(prefix="/api/v1/calls", tags=["calls"])
@@ -123,6 +133,24 @@ async def transfer(deps: Known, who: Who, call: CallId, body: Annotated[Transfer
     new = f"{dialled.number} {dialled.via}".strip()
     await ask(deps, who, Wish(event, "call.transfer", call, new, old=lambda: _phase(deps, call)))
     return TransferOut(call=call)
+
+
+@router.post("/{call}/consult", status_code=202)
+async def consult(deps: Known, who: Who, call: CallId, body: Annotated[ConsultIn, Body()]) -> ConsultOut:
+    """Attended transfer: the agent asks an outside phone while the caller hears music, and then decides.
+
+    409 when this cannot be done now, or the phone may not be called; then everything goes on as it was.
+    """
+    _must_be_own(who, deps.engine.world.calls.get(call), call)
+    if body.action == "begin":
+        dialled = await read_dialled(deps, body.to, body.hotline)
+        asked = (dialled.number, dialled.via, dialled.ported, dialled.ported_source)
+    else:
+        asked = ("", "", "", "")
+    new = " ".join(word for word in (body.action, *asked[:2]) if word)
+    event = ConsultAsked(call, body.action, *asked, by=who.by)
+    await ask(deps, who, Wish(event, "call.consult", call, new, old=lambda: _phase(deps, call)))
+    return ConsultOut(call=call, action=body.action)
 
 
 def _phase(deps: Deps, call: str) -> str:

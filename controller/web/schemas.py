@@ -61,7 +61,8 @@ class CallOut(Told):
     """One call, live or ended. `position` is 1 at the head of the queue, kept while an agent is rung, else null.
 
     `agent` is who talks, or who is rung when it is one agent alone; `ringing` lists everybody being rung; `held_by`
-    says whose phone has put the other side on hold.
+    says whose phone has put the other side on hold. `consulting` is how far the phone is that the agent asks
+    (its number is `callee`) while the caller hears music.
     """
 
     id: str
@@ -75,6 +76,7 @@ class CallOut(Told):
     agent: str | None
     ringing: list[str]
     held_by: list[Side]
+    consulting: Literal["ringing", "talking"] | None
     position: int | None
     arrived_at: Instant
     queued_at: Instant | None
@@ -135,6 +137,23 @@ class TransferOut(Told):
     """The caller is on the way to the outside phone; watch the call."""
 
     call: str
+
+
+class ConsultIn(Given):
+    """`begin`: ring the outside phone `to` by `hotline` (left out: the hotline the caller dialled) for the agent, while
+    the caller hears music. `complete`: the caller gets that phone. `cancel`: agent and caller talk again.
+    """
+
+    action: Literal["begin", "complete", "cancel"]
+    to: Annotated[str, Field(max_length=64, pattern=PRINTABLE)] = ""
+    hotline: Annotated[str, Field(max_length=64, pattern=PRINTABLE)] = ""
+
+
+class ConsultOut(Told):
+    """It is done as far as we are concerned; watch the call."""
+
+    call: str
+    action: Literal["begin", "complete", "cancel"]
 
 
 class ClickIn(Given):

@@ -167,6 +167,15 @@ class Exchange:
         if self._with(command, command.leg, command.leg) and command.call in self.channels:
             self.bridges[command.bridge] = [command.call, command.leg]
 
+    def _Consult(self, command: do.Consult) -> None:  # noqa: N802 - the same
+        if self._with(command, command.leg, command.leg) and command.agent_leg in self.channels:
+            self.bridges[command.bridge] = [command.agent_leg, command.leg]
+
+    def _Part(self, command: do.Part) -> None:  # noqa: N802 - the same
+        members = self.bridges.get(command.bridge, [])
+        if command.call in members:
+            members.remove(command.call)
+
     def _RecordMessage(self, command: do.RecordMessage) -> None:  # noqa: N802 - the same
         if command.call in self.channels:
             self.messages[command.name] = command.call

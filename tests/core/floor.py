@@ -11,7 +11,7 @@ from dataclasses import replace
 from controller.core import codec, events, ids, invariants
 from controller.core.events import Event
 from controller.core.facts import OddEvent
-from controller.core.model import AgentPhase, Phase
+from controller.core.model import AgentPhase, Call, Phase
 from controller.core.outbound import OUT
 from controller.core.setup import Setup, Strategy
 from controller.core.step import Step, step
@@ -26,6 +26,13 @@ CALLERS = (setups.STRANGER, "", "0967000002", "0967000003", setups.BANNED, "0967
 HOTLINES = (setups.SALES, setups.SALES, setups.SUPPORT, setups.MENU, setups.MENU, setups.CLOSED, setups.TOLL, "+840000")
 NUMBERS = ("0967123456", "0912345678", setups.BANNED, "113", "", "0281234567")
 DIAL_ENDS = ("BUSY", "NOANSWER", "CONGESTION", "CHANUNAVAIL", "ANSWER", "CANCEL", "INVALID")
+
+
+def together(call: Call) -> list[set[str]]:
+    """Who may be in the bridge of a talk: caller and far side; agent and phone while a caller waits for the two."""
+    if not call.consult:
+        return [{call.id, call.leg}]
+    return [{call.leg, call.consult}] if call.consulted_at_ms is not None else [{call.leg}]
 
 
 class BrokenError(AssertionError):
@@ -143,6 +150,20 @@ class Floor:
             case _:
                 calls = list(self.world.calls)
                 self.tell(events.HangupAsked(calls[n % len(calls)] if calls else "1.1", "supervisor"))
+
+    def transfers(self, n: int, m: int) -> None:
+        """An agent who talks sends the caller on, or asks the phone first; sometimes nobody talks at all."""
+        talks = [call.id for call in self.world.calls.values() if call.phase is Phase.TALKING] or [*self.world.calls]
+        call, number = talks[n % len(talks)] if talks else "1.1", NUMBERS[m % len(NUMBERS)]
+        match m % 7:
+            case 0:
+                self.tell(events.TransferAsked(call, number, by="test"))
+            case 1:
+                self.tell(events.ConsultAsked(call, "cancel", by="test"))
+            case 2 | 3:
+                self.tell(events.ConsultAsked(call, "complete", by="test"))
+            case _:
+                self.tell(events.ConsultAsked(call, "begin", number, by="test"))
 
     def everybody_comes(self, _n: int, _m: int) -> None:
         for row in self.setup.agents:
@@ -348,7 +369,7 @@ class Floor:
         ]
         for call in calls.values():
             inside = set(self.exchange.bridges.get(ids.bridge(call.id), ()))
-            if call.phase is Phase.TALKING and inside != {call.id, call.leg}:
+            if call.phase is Phase.TALKING and inside not in together(call):
                 wrong.append(f"S3 call {call.id} talks with {inside}")
         return wrong
 
@@ -391,6 +412,7 @@ CALM = {
     "prompt_ends": 14,
     "agent_acts": 8,
     "everybody_comes": 4,
+    "transfers": 8,
     "leg": 36,
     "phone": 4,
     "dials": 6,

@@ -14,6 +14,7 @@ class Story:
     queued: bool = False
     answered: bool = False
     transferred: bool = False
+    consulting: str = ""
     out: set[str] = field(default_factory=set)
     offered: set[str] = field(default_factory=set)
     alerts: set[str] = field(default_factory=set)
@@ -71,10 +72,13 @@ class Stories:
                 story.out.clear()
             case facts.CallTransferred() | facts.TransferAnswered():
                 self._transferred(fact, story)
+            case facts.ConsultStarted() | facts.ConsultAnswered() | facts.ConsultEnded():
+                self._consulted(fact, story)
             case facts.AlertRaised() | facts.AlertCleared():
                 self._alert(fact, story)
             case facts.CallEnded():
                 self._must(fact, not story.out and not story.alerts, f"left open: {story.out} {story.alerts}")
+                self._must(fact, not story.consulting, "a phone is still consulted")
                 self._must(
                     fact, story.answered == (fact.answered_at_ms is not None) or fact.direction == "outbound", ""
                 )
@@ -85,6 +89,13 @@ class Stories:
         before = isinstance(fact, facts.CallTransferred)
         self._must(fact, story.answered and story.transferred is not before, "out of place")
         story.transferred = True
+
+    def _consulted(self, fact: Fact, story: Story) -> None:
+        before = {facts.ConsultStarted: "", facts.ConsultAnswered: "rings", facts.ConsultEnded: story.consulting or "-"}
+        after = {facts.ConsultStarted: "rings", facts.ConsultAnswered: "talks", facts.ConsultEnded: ""}
+        self._must(fact, story.answered and not story.transferred, "out of place")
+        self._must(fact, story.consulting == before[type(fact)], f"while it {story.consulting}")
+        story.consulting = after[type(fact)]
 
     def _alert(self, fact: facts.AlertRaised | facts.AlertCleared, story: Story) -> None:
         if isinstance(fact, facts.AlertRaised):

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.pure
 CALL = Call("1.1", "inbound", Phase.WAITING, "", "", "", "", 1, queued_at_ms=2, answered_at_ms=3, talk_ended_at_ms=4)
 AGENT = Agent("an", wrap_up_started_ms=1, since_ms=2, idle_since_ms=3, last_offered_ms=4, phone_at_ms=5)
 PAST = {"arrived_at_ms", "queued_at_ms", "answered_at_ms", "talk_ended_at_ms", "wrap_up_started_ms", "since_ms"}
-PAST |= {"idle_since_ms", "last_offered_ms", "phone_at_ms", "attempt_at_ms"}
+PAST |= {"idle_since_ms", "last_offered_ms", "phone_at_ms", "attempt_at_ms", "consulted_at_ms", "parties_at_ms"}
 
 
 @pytest.mark.parametrize("entity", [CALL, AGENT], ids=["call", "agent"])

@@ -47,6 +47,7 @@ ABOUT_NO_CALL = {
     events.WrapUpEndAsked: "about an agent",
     events.WrapUpExtendAsked: "about an agent",
     events.TransferAsked: "answered like a question",
+    events.ConsultAsked: "answered like a question",
     events.ClickToCallAsked: "begins a call",
     events.OutboundAsked: "begins a call",
     events.DialplanCalled: "about a call that is over",

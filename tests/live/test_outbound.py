@@ -9,7 +9,7 @@ import pytest
 
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
-from tests.live.floor import CARRIER_HZ, CARRIERS, CUSTOMER_HZ, SPEECH, Floor
+from tests.live.floor import CARRIER_HZ, CARRIERS, CUSTOMER_HZ, SPEECH, Floor, agent_hz
 from tests.live.harness import Json, soon, until
 from tests.live.patience import PATIENCE_S, SLOW_S
 from tests.live.setups import hotline, queue, table, whole
@@ -373,3 +373,106 @@ async def test_a_transfer_nobody_takes_ends_the_call(floor: Floor) -> None:
     assert done.status_code == 202, done.text
     await soon(call.ended, "the caller is let go")
     assert (await floor.ended())["end_cause"] == "callee"
+
+
+async def _consult(floor: Floor, call: str, action: str, **more: str) -> None:
+    answer = await floor.api.send("POST", f"/api/v1/calls/{call}/consult", {"action": action, **more})
+    assert answer.status_code == 202, answer.text
+
+
+async def _hear(one: SipCall, one_hz: int, other: SipCall, other_hz: int, who: str) -> None:
+    """Two hear each other: each speaks on a frequency of their own."""
+
+    async def heard() -> bool:
+        return min(one.media.level(other_hz, 0.3), other.media.level(one_hz, 0.3)) > SPEECH
+
+    await until(heard, f"{who} hear each other", 15.0)
+
+
+async def test_an_agent_asks_a_phone_goes_back_asks_again_and_hands_the_caller_over(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    phone = await floor.desk("a1")
+    call, row = await floor.talk(BY_VIETTEL)
+    leg = await phone.next_call()
+    await _consult(floor, row["id"], "begin", to="0967000119", hotline=BY_VIETTEL)
+    callee = await switches["viettel"].next_call()
+    await floor.live(seconds=15.0, state="talking", agent="a1", consulting="talking", callee="+84967000119")
+    await _hear(leg, agent_hz("a1"), callee, CARRIER_HZ, "agent and phone")
+
+    async def alone() -> bool:
+        return max(call.media.level(agent_hz("a1"), 0.3), call.media.level(CARRIER_HZ, 0.3)) < SPEECH / 4
+
+    await until(alone, "the caller hears neither of the two", 15.0)
+    await _consult(floor, row["id"], "cancel")
+    await soon(callee.ended, "the phone is let go", 15.0)
+    await _hear(leg, agent_hz("a1"), call, CUSTOMER_HZ, "agent and caller")
+    await floor.live(seconds=15.0, state="talking", agent="a1", consulting=None, callee=None)
+    await _consult(floor, row["id"], "begin", to="0967000120")
+    callee = await switches["viettel"].next_call()
+    await _hear(leg, agent_hz("a1"), callee, CARRIER_HZ, "agent and phone")
+    await _consult(floor, row["id"], "complete")
+    await soon(leg.ended, "the agent is let go", 15.0)
+    await _hear(callee, CARRIER_HZ, call, CUSTOMER_HZ, "phone and caller")
+    await call.hangup()
+    await soon(callee.ended, "the phone is let go", 15.0)
+    ended = await floor.ended(seconds=15.0)
+    assert (ended["result"], ended["agent"], ended["callee"], ended["trunk"]) == (
+        "answered", "a1", "+84967000120", "viettel",
+    )  # fmt: skip
+    said = [line["body"].get("outcome") for line in await floor.api.story(row["id"]) if line["name"] == "ConsultEnded"]
+    assert said == ["cancelled", "completed"]
+
+
+async def test_a_consultation_outlives_the_controller_and_ends_with_the_agent(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    phone = await floor.desk("a1")
+    call, row = await floor.talk(BY_VIETTEL)
+    leg = await phone.next_call()
+    await _consult(floor, row["id"], "begin", to="0967000121")
+    callee = await switches["viettel"].next_call()
+    await floor.live(seconds=15.0, consulting="talking")
+    floor.lab.kill("daemon")
+    await floor.lab.ready(floor.api)
+    await floor.live(seconds=15.0, agent="a1", consulting="talking")
+    await _hear(leg, agent_hz("a1"), callee, CARRIER_HZ, "agent and phone")
+    await leg.hangup()
+    await _hear(callee, CARRIER_HZ, call, CUSTOMER_HZ, "phone and caller")
+    await callee.hangup()
+    await soon(call.ended, "the caller is let go", 15.0)
+    ended = await floor.ended(seconds=15.0)
+    assert (ended["end_cause"], ended["agent"], ended["callee"]) == ("callee", "a1", "+84967000121")
+
+
+async def test_a_consulted_phone_that_is_busy_gives_the_agent_back(floor: Floor) -> None:
+    floor.carrier("viettel", Rule(status=486))
+    phone = await floor.desk("a1")
+    call, row = await floor.talk(BY_VIETTEL)
+    leg = await phone.next_call()
+    await _consult(floor, row["id"], "begin", to="0967000122")
+
+    async def over() -> bool:
+        return any(line["name"] == "ConsultEnded" for line in await floor.api.story(row["id"]))
+
+    await until(over, "the consultation is over", 15.0)
+    await _hear(leg, agent_hz("a1"), call, CUSTOMER_HZ, "agent and caller")
+    await call.hangup()
+    assert (await floor.ended(seconds=15.0))["callee"] is None
+
+
+@pytest.mark.parametrize("who", ["agent", "customer"])
+async def test_a_transfer_by_a_phone_is_refused_and_the_talk_goes_on(
+    floor: Floor, switches: dict[str, Softphone], who: str
+) -> None:
+    phone = await floor.desk("a1")
+    call, _ = await floor.talk(BY_VIETTEL)
+    leg = await phone.next_call()
+    asking = leg if who == "agent" else call
+    host, port = asking.phone.server
+    answer = await asking.phone.request(asking.within("REFER", (("Refer-To", f"<sip:0967000123@{host}:{port}>"),)))
+    assert answer is not None
+    assert answer.status >= 400
+    await _hear(leg, agent_hz("a1"), call, CUSTOMER_HZ, "agent and caller")
+    assert not any(switch.calls for switch in switches.values())
+    await call.hangup()

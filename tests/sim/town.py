@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from controller.core import events, ids
+from controller.core.model import Phase
 from controller.core.setup import Setup
 from controller.ports import Line
 from tests.core import setups
@@ -242,7 +243,9 @@ class Town:
     def agent_acts(self) -> None:
         name = self.dice.choice(self.whole.agents).name
         calls = list(self.life.engine.world.calls) if self.life.engine else []
-        match self.dice.randrange(11):
+        match self.dice.randrange(13):
+            case 11 | 12:
+                self.consults(calls)
             case 10:
                 call = self.dice.choice(calls) if calls else "1.1"
                 self.life.ask(events.TransferAsked(call, self.dice.choice(NUMBERS), by="test"))
@@ -262,6 +265,14 @@ class Town:
                 self.life.ask(events.WrapUpExtendAsked(name, self.dice.randint(1, 40)))
             case _:
                 self.life.ask(events.HangupAsked(self.dice.choice(calls) if calls else "1.1", "supervisor"))
+
+    def consults(self, calls: list[str]) -> None:
+        """An agent asks a phone before sending the caller on, or decides."""
+        world = self.life.engine.world if self.life.engine else None
+        talks = [name for name in calls if world is not None and world.calls[name].phase is Phase.TALKING] or calls
+        call = self.dice.choice(talks) if talks else "1.1"
+        action = self.dice.choice(("begin", "begin", "begin", "complete", "cancel"))
+        self.life.ask(events.ConsultAsked(call, action, self.dice.choice(NUMBERS), by="test"))
 
     def leg(self) -> None:
         """A phone we ring does something, or somebody who talks ends it."""

@@ -14,6 +14,7 @@ from controller.core.step import Step
 from controller.core.world import World
 from controller.engine import Engine
 from controller.ports import Said
+from tests.core.floor import together
 from tests.core.stories import Stories
 from tests.fakes.ledger import Books
 from tests.sim.switch import Switch
@@ -155,7 +156,7 @@ def lost(world: World, switch: Switch, app: str = "tongdai") -> list[str]:
     ]
     for call in world.calls.values():
         inside = set(switch.bridges.get(ids.bridge(call.id), ()))
-        if call.phase is Phase.TALKING and inside != {call.id, call.leg}:
+        if call.phase is Phase.TALKING and inside not in together(call):
             wrong.append(f"S3 call {call.id} talks with {sorted(inside)}")
     wrong += _agents(world, switch)
     for name in (*channels, *switch.bridges):

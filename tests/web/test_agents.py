@@ -119,7 +119,8 @@ def test_no_route_changes_something_without_being_thought_of_here():
     assert writes == {
         ("PUT", "/api/v1/agents/{agent}/status"), ("POST", "/api/v1/agents/{agent}/wrap-up"),
         ("POST", "/api/v1/calls/{call}/hangup"), ("PUT", "/api/v1/setup"), ("POST", "/api/v1/setup/check"),
-        ("POST", "/api/v1/calls/{call}/transfer"), ("POST", "/api/v1/outbound"),
+        ("POST", "/api/v1/calls/{call}/transfer"), ("POST", "/api/v1/calls/{call}/consult"),
+        ("POST", "/api/v1/outbound"),
         ("PUT", "/api/v1/numbers/{number}/carrier"), ("DELETE", "/api/v1/numbers/{number}/carrier"),
         ("POST", "/api/v1/numbers/refresh"),
     }  # fmt: skip

@@ -22,6 +22,7 @@ DECLARED = {
     ("GET", "/api/v1/calls/{call}/story"): "admin supervisor agent:an",
     ("POST", "/api/v1/calls/{call}/hangup"): "admin supervisor agent:an",
     ("POST", "/api/v1/calls/{call}/transfer"): "admin supervisor agent:an",
+    ("POST", "/api/v1/calls/{call}/consult"): "admin supervisor agent:an",
     ("GET", "/api/v1/agents"): "admin supervisor agent:an read",
     ("GET", "/api/v1/agents/{agent}"): "admin supervisor agent:an read",
     ("PUT", "/api/v1/agents/{agent}/status"): "admin supervisor agent:an",

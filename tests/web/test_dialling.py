@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.core.commands import RingDialler
-from controller.core.events import OutboundAsked
+from controller.core.events import LegAnswered, OutboundAsked
 from tests.web.house import HOTLINE
 
 pytestmark = pytest.mark.web
@@ -99,3 +99,32 @@ async def test_a_caller_is_transferred_and_the_agent_still_sees_the_call(house):
 
 async def test_a_call_nobody_knows_is_not_transferred(house):
     assert (await house.send("POST", "/api/v1/calls/1.1/transfer", {"to": "0967000001"})).status_code == 404
+
+
+async def test_an_agent_asks_a_phone_before_sending_the_caller_on(house):
+    call = await house.talk()
+    path, begin = f"/api/v1/calls/{call}/consult", {"action": "begin", "to": "0967 000 001"}
+    assert (await house.send("POST", path, {"action": "begin"})).status_code == 422
+    assert (await house.send("POST", path, {"action": "ask", "to": "0967000001"})).status_code == 422
+    assert (await house.send("POST", path, begin, "agent:binh")).status_code == 404
+    assert (await house.send("POST", path, {"action": "cancel"}, "agent:an")).status_code == 409
+    assert (await house.send("POST", path, begin, "agent:an")).status_code == 202
+    row = (await house.get(f"/api/v1/calls/{call}", "agent:an")).json()
+    assert (row["state"], row["consulting"], row["callee"], row["agent"]) == (
+        "talking",
+        "ringing",
+        "+84967000001",
+        "an",
+    )
+    await house.tell(LegAnswered(call, f"{call}.p2"))
+    row = (await house.get(f"/api/v1/calls/{call}")).json()
+    assert (row["state"], row["consulting"]) == ("talking", "talking")
+    answer = await house.send("POST", path, {"action": "complete"}, "agent:an")
+    assert (answer.status_code, answer.json()) == (202, {"call": call, "action": "complete"})
+    row = (await house.get(f"/api/v1/calls/{call}", "agent:an")).json()
+    assert (row["state"], row["consulting"], row["callee"], row["agent"]) == ("talking", None, "+84967000001", None)
+    entries = [(row.action, row.subject, row.old, row.new) for row in (await house.audit())[:2]]
+    assert entries == [
+        ("call.consult", call, "talking", "complete"),
+        ("call.consult", call, "talking", "begin 0967000001"),
+    ]

@@ -22,6 +22,7 @@ COMMANDS = [
     CLICK,
     do.Join(CALL, "x", LEG, BRIDGE),
     do.Part(CALL, "x", BRIDGE),
+    do.Consult(CALL, "x", f"{CALL}.p2", LEG, BRIDGE),
     do.Record(CALL, "x", BRIDGE, f"calls/{CALL}"),
     do.RecordOutbound(CALL, "x", f"{CALL}.sn", f"calls/{CALL}"),
     do.RecordMessage(CALL, "x", f"voicemail/{CALL}", 120),

@@ -16,6 +16,7 @@ from controller.core.facts import (
     CallAnswered,
     CallEnded,
     CallQueued,
+    ConsultEnded,
     Fact,
     OddEvent,
     OfferEnded,
@@ -166,6 +167,10 @@ FACTS: list[tuple[Fact, dict[str, float]]] = [
     (
         OutboundBlocked("1.1", "an", "+84912345678", "blocked", ()),
         {"tongdai_outbound_decisions_total{outcome=blocked}": 1},
+    ),
+    (
+        ConsultEnded("1.1", "an", "+84912345678", "completed"),
+        {"tongdai_consultations_total{outcome=completed}": 1},
     ),
     (TrunkFailed("1.1", "vina-1", "CONGESTION", 34, None), {"tongdai_trunk_failures_total{trunk=vina-1}": 1}),
     (OddEvent("1.1", "LegGone", "why +84912345678"), {"tongdai_odd_events_total{type=LegGone}": 1}),
