@@ -139,11 +139,11 @@ class AriTelephone:
             await self._subscriptions.watch(self._phones)
         known_before = tuple(self._ears.callers)
         replies = await asyncio.gather(
-            self._read("channels.list", {}),
-            self._read("bridges.list", {}),
-            self._read("applications.get", {"applicationName": self._app}),
+            self._read_as(list, "channels.list", {}),
+            self._read_as(list, "bridges.list", {}),
+            self._read_as(dict, "applications.get", {"applicationName": self._app}),
             self._read("endpoints.listByTech", {"tech": "PJSIP"}, none=404),  # an Asterisk without a single endpoint
-            self._read("asterisk.getInfo", {"only": ["system", "status"]}),
+            self._read_as(dict, "asterisk.getInfo", {"only": ["system", "status"]}),
         )
         snapshot = read(Lists(*replies), self._app, self._ears.phones, trunks=self._trunks)
         callers = {channel.id for channel in snapshot.channels if channel.role == INBOUND}
@@ -421,6 +421,13 @@ class AriTelephone:
 
     async def _read(self, operation: str, parameters: Mapping[str, object], none: int = 0) -> object:
         return await self._who().get(operation, parameters, none)
+
+    async def _read_as(self, kind: type, operation: str, parameters: Mapping[str, object]) -> object:
+        """The same, if it is what it must be: nothing in a list ends every call there is."""
+        found = await self._read(operation, parameters)
+        if not isinstance(found, kind):
+            raise TelephoneError(f"Asterisk's reply to {operation} cannot be read")
+        return found
 
     async def _send(self, operation: str, parameters: Mapping[str, object], limit_s: float | None = None) -> Reply:
         client = self._who()
