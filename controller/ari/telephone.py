@@ -18,7 +18,6 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
-import aiohttp
 import structlog
 
 from controller.ari.client import (
@@ -27,12 +26,12 @@ from controller.ari.client import (
     Stream,
     StreamEndedError,
     TooOldError,
-    reason_for,
     reason_of,
 )
 from controller.ari.link import BACKOFF_MAX_S, NOT_LISTENING_MAX_S, Link, LinkState, Turn
 from controller.ari.notices import Entered, Finished, Left, Notice, Odd, Replaced
 from controller.ari.pool import NotListeningError, Reply
+from controller.ari.pulse import Pulse
 from controller.ari.requests import OPERATIONS, Ask, plan, undo
 from controller.ari.snapshot import Lists, read
 from controller.ari.subscriptions import ANY_OK, Subscriptions, is_endpoint
@@ -44,13 +43,6 @@ from controller.errors import LeadLostError, TelephoneError
 from controller.ports import EventSink
 from controller.settings import Ari
 
-PING_EVERY_S: Final = 2.0
-"""How often Asterisk is asked for a pong, and how long it may take: a frozen peer is noticed within twice that."""
-
-GRACE_S: Final = 0.1
-QUIET_MAX_S: Final = 1.5
-"""Silence after which a guarded telephone asks for a pong before it commands: half of what another controller waits
-before it takes our place (docs/standby.md)."""
 TRUNKS_AT_ONCE: Final = 4
 """Trunks asked about at the same time: the connections for commands are few, and calls come first."""
 RELOAD_LIMIT_S: Final = 10.0
@@ -73,20 +65,13 @@ _log = structlog.get_logger("ari")
 
 
 class AriTelephone:
-    """The telephone of `controller.ports`. `odd` counts messages that were not understood, by reason.
-
-    `latency_s` is how long Asterisk took to answer the last ping of the event stream.
-    """
+    """The telephone of `controller.ports`. `odd` counts messages that were not understood, by reason."""
 
     def __init__(self, settings: Ari, prove: Prove | None = None) -> None:
         """With `prove` another controller may lead one day: it is asked before each connect."""
         self._prove = prove
-        self._stream: Stream | None = None
-        self._pinged = 0
-        self._ponged = 0
-        self._pongs: dict[int, asyncio.Future[None]] = {}
+        self._pulse = Pulse()
         self.odd: dict[str, int] = {}
-        self.latency_s = 0.0
         self._settings = settings
         self._app = settings.app
         self._link = Link()
@@ -97,13 +82,16 @@ class AriTelephone:
         self._phones: tuple[str, ...] = ()
         self._trunks: frozenset[str] = frozenset()
         self._on_link: OnLink = lambda _: None
-        self._heard_at_s = 0.0
-        self._pinged_at_s = 0.0
 
     @property
     def state(self) -> LinkState:
         """Where the link stands."""
         return self._link.state
+
+    @property
+    def latency_s(self) -> float:
+        """How long Asterisk took to answer the last ping of the event stream, seconds."""
+        return self._pulse.latency_s
 
     @property
     def unknown_phones(self) -> tuple[str, ...]:
@@ -259,9 +247,9 @@ class AriTelephone:
             return wrong
         self._ears.forget()
         self._subscriptions.forget()
-        self._stream, self._pinged, self._ponged = stream, 0, 0
+        self._pulse.begin(stream)
         self._move(Turn.OPENED)
-        works = (self._listen(stream, sink), self._keep_alive(stream), self._warm())
+        works = (self._listen(stream, sink), self._pulse.keep(stream), self._warm())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
@@ -270,10 +258,7 @@ class AriTelephone:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._stream = None
-            for pong in self._pongs.values():
-                if not pong.done():
-                    pong.set_exception(StreamEndedError("the event stream ended"))
+            self._pulse.end()
             await stream.close()
 
     async def _open(self) -> Stream:
@@ -303,13 +288,10 @@ class AriTelephone:
                 await self._client.http.pool.warm()
 
     async def _listen(self, stream: Stream, sink: EventSink) -> None:
-        now_s = asyncio.get_running_loop().time
-        hear = self._ears.hear
+        hear, heard = self._ears.hear, self._pulse.heard
         async for frame in stream.frames():
-            self._heard_at_s = now_s()
+            heard(pong=frame is None)
             if frame is None:
-                self._pong()
-                self.latency_s = self._heard_at_s - self._pinged_at_s
                 continue
             for item in hear(frame):
                 if isinstance(item, Notice):
@@ -333,57 +315,14 @@ class AriTelephone:
                     self._client.http.pool.close()
                 raise StreamEndedError("another controller took over")
 
-    async def _keep_alive(self, stream: Stream) -> None:
-        """Ask for pongs; after a freeze of our own process the pong may wait unread, so look twice."""
-        now_s = asyncio.get_running_loop().time
-        while True:
-            self._pinged_at_s = asked_at_s = now_s()
-            await self._ping(stream)
-            await asyncio.sleep(PING_EVERY_S)
-            if self._heard_at_s < asked_at_s:
-                await asyncio.sleep(GRACE_S)
-            if self._heard_at_s < asked_at_s:
-                raise StreamEndedError(f"Asterisk has been silent for {PING_EVERY_S:g} s")
-
-    async def _ping(self, stream: Stream) -> int:
-        """Ask for a pong; returns its number. Asterisk answers in the order it is asked."""
-        self._pinged += 1
-        number = self._pinged
-        try:
-            await stream.ping()
-        except (aiohttp.ClientError, OSError) as wrong:
-            raise StreamEndedError(reason_for(wrong)) from None
-        return number
-
-    def _pong(self) -> None:
-        self._ponged += 1
-        waiting = self._pongs.pop(self._ponged, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
-
     async def _still_ours(self) -> None:
-        """Command only when the event stream is ours: whoever took our place had Asterisk say so before that pong.
-
-        A process that was frozen wakes with its commands ready and the word that it was replaced still unread.
-        """
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._heard_at_s < QUIET_MAX_S:
-            return
-        if self._stream is None:
-            raise TelephoneError("there is no event stream from Asterisk, and another controller may lead by now")
-        number = await self._ping(self._stream)
-        heard = self._pongs[number] = asyncio.get_running_loop().create_future()
+        """Command only when the event stream is ours."""
         try:
-            async with asyncio.timeout(PING_EVERY_S):
-                await heard
-        except TimeoutError:
-            raise TelephoneError("Asterisk is silent, and another controller may lead by now") from None
+            await self._pulse.beats()
         except StreamEndedError:
             if self._link.state is LinkState.REPLACED:
                 raise LeadLostError(f"another controller connected as {self._app}") from None
             raise
-        finally:
-            self._pongs.pop(number, None)
 
     def _move(self, turn: Turn) -> None:
         before, self._link = self._link, self._link.after(turn)

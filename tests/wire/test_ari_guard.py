@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from controller.ari import telephone as module
+from controller.ari import pulse as module
 from controller.ari.link import LinkState
 from controller.ari.telephone import AriTelephone
 from controller.core.commands import HangUp
@@ -94,7 +94,7 @@ async def test_who_wakes_up_replaced_commands_nothing(guarded: Guarded, monkeypa
 async def test_a_silent_asterisk_is_commanded_nothing(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "QUIET_MAX_S", -1.0)
     monkeypatch.setattr(module, "PING_EVERY_S", 0.2)
-    guarded.telephone._ponged -= 5
+    guarded.telephone._pulse._ponged -= 5
     with pytest.raises(TelephoneError):
         await guarded.telephone.run(COMMAND)
     assert guarded.hangups() == []

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from controller.ari import telephone as room
+from controller.ari import pulse
 from controller.ari.client import RefusedError, TooOldError
 from controller.ari.link import LinkState
 from controller.ari.requests import OPERATIONS
@@ -155,7 +155,7 @@ async def test_a_cut_is_told_and_mended(end):
 
 
 async def test_a_silent_peer_is_noticed(monkeypatch):
-    monkeypatch.setattr(room, "PING_EVERY_S", 0.1)
+    monkeypatch.setattr(pulse, "PING_EVERY_S", 0.1)
     async with fake_ari(answer=ready) as fake, linked(fake) as (telephone, owner, _):
         await asyncio.sleep(0.35)
         assert owner.states == ["syncing", "live"]  # pongs come
