@@ -11,6 +11,9 @@ TEST ?= 0
 # What the tests found missing on the machine stands here.
 WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
 
+# Every fault of the programme, each where it is shown: beside a real Asterisk, in the simulator, in books, in recordings.
+FAULTED := tests/faults tests/live/test_odd_flood.py tests/sim/test_faults.py tests/store/test_upgrade.py tests/core/test_recordings.py
+
 .PHONY: help setup run test check bench soak sim faults fuzz reliability fraud clean
 
 help: ## these lines
@@ -43,7 +46,7 @@ sim: setup ## the whole controller on virtual time with every fault (SEED=n TO=s
 
 faults: ## every fault against a real Asterisk as often as asked, figures to var/reliability (N=5: at most five times each)
 	@TEST=1 scripts/setup.sh
-	@FAULTS_N=$(N) $(WITH_TOOLS) $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=1800 -m "live or faults" tests/faults tests/live/test_odd_flood.py
+	@FAULTS_N=$(N) $(WITH_TOOLS) $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=1800 $(FAULTED)
 
 reliability: ## docs/reliability.md from what the simulator, the faults, the fuzzers and the soak left in var/reliability
 	@python3 scripts/reliability.py

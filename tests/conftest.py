@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.faults.figures import FAULTS_N, record
 
 # SIPp and PostgreSQL stand here when the machine has none of its own (`make setup TEST=1`).
 TOOLS = Path(__file__).parents[1] / ".tools/bin"
@@ -31,3 +35,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = ", ".join(sorted(CATEGORIES))
         lines = "\n  ".join(wrong[path] for path in sorted(wrong))
         raise pytest.UsageError(f"every test carries exactly one category of {names}; found\n  {lines}")
+
+
+SHOWN: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
+"""What tests with a `shows` mark are about, and whether each of them passed."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Remember how the call of a test with a `shows` mark ended."""
+    report = yield
+    for mark in item.iter_markers("shows") if report.when == "call" else ():
+        SHOWN[*mark.args, mark.kwargs.get("promise", "")].append(report.passed)
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    """Keep what was shown, all tests of one thing together."""
+    for (fault, what, asked, promise), passed in SHOWN.items() if FAULTS_N else ():
+        seen = f"{sum(passed)} of {len(passed)}"
+        record(fault, what, asked, seen, times=len(passed), passed=all(passed), promise=promise)

@@ -108,6 +108,9 @@ def test_a_recording_is_replayed_from_its_beginning(name):
     hear_all(setup, rows).ends()
 
 
+@pytest.mark.shows(
+    "F26", "recordings of a real Asterisk, from every place on", "0 exceptions, S holds, L after a snapshot"
+)
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("name", NAMES)
 def test_f26_from_every_place_on_nothing_breaks_and_nothing_is_left(name, part):
@@ -116,6 +119,7 @@ def test_f26_from_every_place_on_nothing_breaks_and_nothing_is_left(name, part):
         hear_all(setup, rows[first : first + SUFFIX_MAX]).ends()
 
 
+@pytest.mark.shows("F23", "recordings told one to five times", "0 exceptions, S holds")
 @pytest.mark.parametrize("name", NAMES)
 def test_f23_told_one_to_five_times_nothing_breaks(name):
     setup, rows = read(name)
@@ -123,6 +127,7 @@ def test_f23_told_one_to_five_times_nothing_breaks(name):
     hear_all(setup, [row for row in rows for _ in range(dice.randint(1, REPEAT_MAX))]).ends()
 
 
+@pytest.mark.shows("F24", "recordings swapped within 16", "0 exceptions, S holds")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seed", range(3))
 def test_f24_out_of_order_within_sixteen_nothing_breaks(name, seed):

@@ -36,6 +36,8 @@ class Pair(Lab):
 
     wires: dict[str, Wire] = field(default_factory=dict)
     proxies: dict[str, RudeProxy] = field(default_factory=dict)
+    server: int = 0
+    """The pid of PostgreSQL."""
     other: subprocess.Popen[bytes] | None = None
     code: Path = REPOSITORY
     """Where the second daemon's program lies."""

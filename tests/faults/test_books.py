@@ -25,7 +25,7 @@ pytestmark = pytest.mark.live
 
 SETUP = whole(hotline(queue="sales"), queue("sales", "team", max_wait=120), groups={"team": ("a1", "a2")})
 NUMBERS = tuple(f"028100000{n}" for n in range(1, 5))
-OUTER_S = 12.0  # what no busy machine exceeds; the programme's own figures are recorded beside what was seen
+OUTER_S = 15.0  # what no busy machine exceeds; the programme's own figures are recorded beside what was seen
 
 
 def _books(floor: Ward) -> str:
@@ -119,6 +119,9 @@ async def test_calls_go_on_and_nothing_is_lost(floor: Ward, fault: str) -> None:
     assert len(calls) == 3 * 1 + len(added), "every call has one record"
     assert {row["result"] for row in calls} == {"answered"}
     assert _gaps(_books(floor)) == 0
+    seen = f"{len(calls)} of {len(calls)} calls, facts without a gap"
+    record("F11" if fault == "locked" else "F12", f"database {fault}: records", "one a call", seen, passed=True,
+           times=len(calls), promise="history")  # fmt: skip
     name, limit_s = ("F11", 1.0) if fault == "locked" else ("F12", 5.0)
     record(name, f"database {fault}: delay added to a call", "≤ 300 ms", added, limit=0.3)
     record(name, f"database {fault}: told by readiness", f"≤ {limit_s:g} s", told, limit=limit_s)

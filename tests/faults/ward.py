@@ -24,12 +24,13 @@ READY_LIMIT_S = 30.0
 ASK_S = 0.005
 
 
-def crowd_setup(names: Sequence[str], *parts: str) -> str:
-    """A setup with these agents in one team."""
+def crowd_setup(names: Sequence[str], *parts: str, with_hotline: str = "") -> str:
+    """A setup with these agents in one team, who may dial out by `with_hotline`."""
     rows = [table("group", {"name": "team"})]
     for n, name in enumerate(names):
         phone = {"user": name, "password": PASSWORD}
-        rows.append(table("agent", {"name": name, "groups": ["team"], "extension": str(1001 + n), "phone": phone}))
+        agent = {"name": name, "groups": ["team"], "extension": str(1001 + n), "phone": phone}
+        rows.append(table("agent", agent | ({"outbound_with": with_hotline} if with_hotline else {})))
     return trunks() + "".join(rows) + "".join(parts)
 
 

@@ -13,7 +13,10 @@ SOCKET = ".s.PGSQL.5432"
 
 
 class Wire:
-    """Passes on until told otherwise. `freeze` says nothing and closes nothing, `cut` closes and lets nobody in."""
+    """Passes on until told otherwise.
+
+    `freeze` says nothing and closes nothing, `cut` closes and lets nobody in, `slow` makes every commit take long.
+    """
 
     def __init__(self, folder: Path, server: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -23,6 +26,7 @@ class Wire:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._flows = asyncio.Event()
         self._open = True
+        self._commit_s = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -45,9 +49,13 @@ class Wire:
         """Every connection ends, and none is made."""
         self._do(self._drop())
 
+    def slow(self, seconds: float) -> None:
+        """From now on each commit reaches the server so much later."""
+        self._commit_s = seconds
+
     def polite(self) -> None:
         """As if nothing had been; what was written meanwhile comes through now."""
-        self._open = True
+        self._open, self._commit_s = True, 0.0
         self._loop.call_soon_threadsafe(self._flows.set)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -84,6 +92,8 @@ class Wire:
         with suppress(OSError):
             while data := await source.read(65536):
                 await self._flows.wait()
+                if self._commit_s and b"COMMIT" in data:
+                    await asyncio.sleep(self._commit_s)
                 target.write(data)
                 await target.drain()
             await self._flows.wait()

@@ -33,8 +33,27 @@ def made(script: ModuleType, folder: Path, **files: object) -> tuple[int, str]:
 def test_without_any_figure_every_line_says_so(script: ModuleType, tmp_path: Path) -> None:
     code, page = made(script, tmp_path)
     assert code == 0
-    assert page.count("| not run |") == len(script.PROMISES) + len(script.FAULTS)
+    decided = {row["id"] for row in script.DECIDED}
+    assert page.count("| not run |") == len(script.PROMISES) + len(script.FAULTS) - len(decided)
     assert page.count("Not run.") == 3
+    assert "not built" in page
+
+
+def test_what_other_programmes_saw_stands_at_its_promise(script: ModuleType, tmp_path: Path) -> None:
+    sim = {
+        "runs": [{"programme": "F34", "seeds": 2000, "breaches": 1}, {"programme": "day", "seeds": 50, "breaches": 0}]
+    }
+    fuzz = [{"id": "Z1", "inputs": 20000, "asked": "0 exceptions", "pass": True}]
+    soak = {"calls": 900, "failed": 0, "rung_twice": 0, "ring_p50_ms": 20.0, "ring_p99_ms": 90.0}
+    code, page = made(script, tmp_path, sim=sim, fuzz=fuzz, soak=soak)
+    assert code == 1, "one seed broke something"
+    assert (
+        "| seeds, simulated | 2000 | S always, L ≤ 60 s after faults stop | 1999 of 2000 seeds | **not reached** |"
+        in page
+    )
+    assert "hostile inputs: 20,000, all as asked (Z1)" in page
+    assert "caller's INVITE to agent's INVITE: p50 20.0 ms, p99 90.0 ms (soak)" in page
+    assert "days with one record a call: 50 of 50 seeds (sim)" in page
 
 
 def test_a_figure_stands_at_its_fault_and_its_promise(script: ModuleType, tmp_path: Path) -> None:

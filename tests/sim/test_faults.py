@@ -32,6 +32,11 @@ CALM = Shape(4, 0.5, rude=False, faults=False)
 RING_S = 15
 
 
+def shown(fault: str, asked: str = "S always, L ≤ 60 s after faults stop") -> Any:
+    """A fault as a case, and what it shows."""
+    return pytest.param(fault, marks=pytest.mark.shows(fault, "bad days of its kind, simulated", asked))
+
+
 def well(result: Result) -> Result:
     assert not result.breaches, "\n".join([result.line, *result.breaches, *result.trace[-40:]])
     return result
@@ -69,6 +74,7 @@ async def leg_of(town: Town, agent: str, within_s: float = 2.0) -> Channel:
 # -- F3 ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("F3", "killed at each of five joints, simulated", "S and L hold, no fact twice or missing")
 @pytest.mark.parametrize("state", range(6))
 @pytest.mark.parametrize("joint", range(len(JOINTS)), ids=JOINTS)
 def test_f3_killed_at_every_joint_nothing_is_said_twice_or_lost(state, joint):
@@ -78,11 +84,13 @@ def test_f3_killed_at_every_joint_nothing_is_said_twice_or_lost(state, joint):
 # -- F16 ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("F16", "days with a stepped clock, simulated", "story order kept")
 @pytest.mark.parametrize("seed", range(4))
 def test_f16_a_stepped_clock_disturbs_no_story(seed):
     well(simulate(seed, 120.0, "F16"))
 
 
+@pytest.mark.shows("F16", "steps of a second, an hour, a day, simulated", "≤ 1 s, no alert, one ClockMoved")
 @pytest.mark.parametrize("step_ms", [1_000, -1_000, 3_600_000, -3_600_000, 86_400_000, -86_400_000])
 def test_f16_a_talk_is_as_long_as_it_was(step_ms):
     """Errors of at most a second, no storm of alerts, and one message that the clock was moved."""
@@ -117,6 +125,7 @@ def test_f16_a_talk_is_as_long_as_it_was(step_ms):
 # -- F18, F19, F20: one offer and what may cross it --------------------------------------------------------------------
 
 
+@pytest.mark.shows("F18", "the next agent rings after the ring time, the place is kept, simulated", "≤ 200 ms")
 def test_f18_who_does_not_answer_costs_the_caller_nothing_but_the_ring_time():
     """The next agent rings within 200 ms of the end of the ring time, and the caller keeps the place."""
 
@@ -178,6 +187,9 @@ async def done(_: object) -> None:
     """It was done already."""
 
 
+@pytest.mark.shows(
+    "F19", "orders of ring time over, answered, hang-up, gone, simulated", "exactly one outcome, in all 24"
+)
 @pytest.mark.parametrize("order", list(permutations("RAHG")), ids="".join)
 def test_f19_an_answer_in_the_instant_the_ring_time_ends_has_one_outcome(order):
     """R ring time over, A answered is heard, H the hang-up is carried out, G the leg's end is heard: all 24 orders."""
@@ -220,6 +232,7 @@ def test_f19_an_answer_in_the_instant_the_ring_time_ends_has_one_outcome(order):
     scene(setups.small("an", "binh", strategy=Strategy.LINEAR, ring_time=RING_S), work)
 
 
+@pytest.mark.shows("F20", "who is first, simulated", "leg down ≤ 500 ms, one record")
 @pytest.mark.parametrize("first", ["caller", "agent"])
 def test_f20_a_caller_who_leaves_while_the_agent_answers_leaves_no_leg_behind(first):
     """The leg is down within 500 ms; an agent who answered nobody does not rest; there is one record."""
@@ -245,6 +258,7 @@ def test_f20_a_caller_who_leaves_while_the_agent_answers_leaves_no_leg_behind(fi
 # -- F22 to F25, F27, F34: programmes ----------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("F22", "ten of twenty phones, simulated", "L1–L4 ≤ 60 s")
 @pytest.mark.parametrize("seed", range(4))
 def test_f22_ten_of_twenty_phones_vanish_and_return_in_another_order(seed):
     well(simulate(seed, programme="F22"))
@@ -262,6 +276,7 @@ class Twice(Ears):
             on(event)
 
 
+@pytest.mark.shows("F23", "days told one to five times, simulated", "facts of the clean day")
 @pytest.mark.parametrize("level", ["messages", "events"])
 @pytest.mark.parametrize("seed", range(3))
 def test_f23_what_is_told_one_to_five_times_changes_nothing(seed, level):
@@ -287,12 +302,17 @@ def test_f23_what_is_told_one_to_five_times_changes_nothing(seed, level):
     assert days[0] == days[1]
 
 
-@pytest.mark.parametrize("fault", ["F24", "F25", "F27", "F34"])
+@pytest.mark.parametrize(
+    "fault", [shown("F24", "S always, L after the next audit"), shown("F25"), shown("F27"), shown("F34")]
+)
 @pytest.mark.parametrize("seed", range(4))
 def test_bad_days_of_one_kind_end_well(fault, seed):
     well(simulate(seed, 90.0, fault))
 
 
+@pytest.mark.shows(
+    "F27", "a queue deleted with callers, simulated", "overflow in the same step, ≤ 500 ms, talkers untouched"
+)
 def test_f27_a_queue_that_goes_sends_its_callers_on_in_the_same_step_and_talkers_talk_on():
     whole = setups.whole()
 
@@ -338,6 +358,7 @@ class Deaf(WebhookBell):
         return "TimeoutError"
 
 
+@pytest.mark.shows("F30", "a receiver away for an hour, simulated", "calls unhurt, ≤ 1,000 notices kept")
 def test_f30_a_receiver_that_is_away_for_an_hour_costs_the_calls_nothing():
     """The queue holds a thousand notices, the oldest go and are counted, and the newest arrive when it is back."""
     bell = Deaf()
