@@ -274,12 +274,15 @@ def _shuffled(hotlines: tuple[Hotline, ...], salt: str) -> Iterator[Hotline]:
 
 
 def for_emergency(question: Question, notes: Notes) -> Iterator[Candidate]:
-    """Any trunk that is switched on, whatever its meter says, with a number of ours that belongs to it."""
+    """Any trunk that is switched on, whatever its meter says, with a number of ours that belongs to it.
+
+    Those that could carry any call go first: only the first few are tried.
+    """
     notes.say("an emergency number: every permission and cap is passed over")
     hotline_of: dict[str, Hotline] = {}
     for hotline in question.setup.hotlines:
         if hotline.kind != "virtual":
             hotline_of.setdefault(hotline.trunk, hotline)
-    for trunk in question.setup.trunks:
+    for trunk in sorted(question.setup.trunks, key=lambda row: bool(trunk_trouble(question, row.name, notes))):
         if trunk.enabled and trunk.name in hotline_of:
             yield Candidate(hotline_of[trunk.name], trunk, "an emergency call takes any trunk")

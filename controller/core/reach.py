@@ -20,6 +20,10 @@ NOWHERE = "001"
 HOME_DIGITS_MAX = 9
 """The longest Vietnamese number without its 0; what is longer leads out by a carrier code, or nowhere."""
 _SATELLITE = re.compile(r"(?:87[08]|88[123])")
+_HOME_MARK = re.compile(r"(?:\+84|0084|84)?0?")
+_PREMIUM = re.compile(r"1900")
+_SELECTION = re.compile(r"17[0-9](?:00)?(?=[0-9]{4})")
+"""A Vietnamese carrier-selection code such as 171 or 178, with the exit code where one follows."""
 _TYPES = {
     phonenumbers.PhoneNumberType.FIXED_LINE: "landline",
     phonenumbers.PhoneNumberType.MOBILE: "mobile",
@@ -42,6 +46,8 @@ def kind_and_country(number: Number, home: str) -> tuple[str, str]:
     kind = word if word in NUMBER_KINDS else "unknown"
     if number.kind is not Kind.UNKNOWN:
         return kind, home
+    if home == "VN" and (disguised := _disguised(number.dial)):
+        return disguised
     outside = _after_exit_code(number.dial, home)
     if outside is None:
         return kind, home
@@ -60,6 +66,20 @@ def refusal(reach: Reach, number: Number, home: str) -> tuple[str, str]:
         return "", ""
     where = {"": "a country nobody can tell", NOWHERE: "a network of no country"}.get(country, country)
     return "country", f"it leads to {where}, and only calls inside {_list(home, reach.countries)} are open"
+
+
+def _disguised(dial: str) -> tuple[str, str] | None:
+    """A premium number, or a way out of the country, with marks before it or digits behind it that do not belong there.
+
+    Nobody understands such a number, but a carrier that drops the surplus would put it through.
+    """
+    rest = _HOME_MARK.sub("", dial, count=1)
+    if _PREMIUM.match(rest):
+        return "premium", "VN"
+    found = _SELECTION.match(rest)
+    if found is None:
+        return None
+    return ("satellite" if _SATELLITE.match(rest, found.end()) else "unknown"), ""
 
 
 def _list(home: str, countries: tuple[str, ...]) -> str:

@@ -93,7 +93,7 @@ def blocked_row(columns: Columns, country: str, _carriers: Mapping[str, str] | N
         if prefix
         else numbers.comparable(numbers.normalise(typed, country), country)
     )
-    if not spelled:
+    if spelled in {"", "+"}:
         raise LineError(f"number: {typed[:20]!r} is no phone number")
     scopes = tuple(dict.fromkeys(columns.get("scopes", "").split())) or SCOPES
     for scope in scopes:

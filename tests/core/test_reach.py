@@ -37,6 +37,16 @@ EVERYWHERE = Reach(countries=None, kinds=NUMBER_KINDS)
         ("17100442071234567", "unknown", "", "country"),
         ("11300442071234", "unknown", "", "country"),
         ("+84113", "unknown", "VN", ""),
+        ("019001234", "premium", "VN", "number_kind"),
+        ("1900123", "premium", "VN", "number_kind"),
+        ("+8419001234567", "premium", "VN", "number_kind"),
+        ("0084 0 1900 1234", "premium", "VN", "number_kind"),
+        ("+84171004420712345", "unknown", "", "country"),
+        ("017100442071234567", "unknown", "", "country"),
+        ("84178004420712345", "unknown", "", "country"),
+        ("17100881612345678", "satellite", "", "number_kind"),
+        ("0178008816123456", "satellite", "", "number_kind"),
+        ("0171", "unknown", "VN", ""),
     ],
 )
 def test_a_number_is_of_a_kind_and_a_country(dialled: str, kind: str, country: str, reason: str) -> None:

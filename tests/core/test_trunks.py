@@ -298,6 +298,8 @@ def test_emergency_numbers_pass_every_permission_and_cap() -> None:
     assert (decision.allowed, decision.to) == (True, "113")
     assert ways(decision) == [("viettel-1", VIETTEL), ("mobifone-1", MOBI), ("vinaphone-1", VINA)]
     assert not ask("113", setup=Setup(hotlines=(Hotline(VIRTUAL, kind="virtual"),)), agent="").attempts
+    down = {trunk.name: DOWN for trunk in SETUP.trunks[:-1]}
+    assert ask("113", agent="chi", trunks=down).attempts[0].trunk == SETUP.trunks[-1].name
     other = Setup(**{**vars_of(SETUP), "defaults": Defaults(emergency=())})
     assert ask("113", agent="chi", setup=other).reason == "not_permitted"
 

@@ -172,6 +172,7 @@ async def test_blocked_numbers_and_prefixes(books: Numbers, write) -> None:
     [
         ("nobody,,,", "number: 'nobody' is no phone number"),
         ("19x,,yes,", "number: '19x' is no phone number"),
+        ("00,,yes,", "number: '00' is no phone number"),
         ("1900,,maybe,", "prefix: 'maybe' is neither yes nor no"),
         ("0912345679,ivr everything,,", "scopes: 'everything' is none of ivr, queue, outbound"),
         ("0912345679,,,soon", "until: 'soon' is no date (2026-12-31 or 2026-12-31T18:00+07:00)"),
