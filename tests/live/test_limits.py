@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -26,6 +27,8 @@ PER_MINUTE = 10
 CALLS = int(os.environ.get("FRAUD_CALLS", "45"))
 SECONDS = float(os.environ.get("FRAUD_SECONDS", "16"))
 ROOM = 2
+STARTS = 1
+CODE = "72"
 LONGEST_S = 4
 TONE_HZ = 1400
 SETUP = "".join(
@@ -35,7 +38,7 @@ SETUP = "".join(
             viettel={"caller_id": "national", "caller_id_in": "from", "excluded_prefixes": ["0969"]},
             mobifone={"caller_id": "plain", "caller_id_in": "pai", "account": "acc-4711"},
             vinaphone={"privacy": True, "max_channels": ROOM},
-            spare={"carrier": "gmobile", "qualify": 1},
+            spare={"carrier": "gmobile", "qualify": 1, "max_cps": STARTS},
         ),
         people(
             agents={
@@ -48,7 +51,7 @@ SETUP = "".join(
         hotline(BY_VIETTEL, **OUT),
         hotline(BY_MOBI, **OUT | {"trunk": "mobifone"}),
         hotline(BY_VINA, **OUT | {"trunk": "vinaphone"}),
-        hotline(BY_SPARE, **OUT | {"trunk": "spare"}),
+        hotline(BY_SPARE, **OUT | {"trunk": "spare", "dial_code": CODE}),
         queue("sales", "team"),
         table("blocked", {"number": "0967000999", "scopes": ["outbound"]}),
     )
@@ -188,6 +191,40 @@ async def test_channels_of_a_trunk_are_kept_to_the_call_under_a_rush_and_across_
     await soon(again.ended, "there is still no room")
     assert len(switches["vinaphone"].calls) == ROOM
     await asyncio.gather(*(call.hangup() for call in calls if not call.ended.is_set()))
+
+
+async def _rush(floor: Floor, names: tuple[str, ...], first: int) -> None:
+    """All of them dial by the same hotline at once, and hear a busy callee or a refusal."""
+    for name in names:
+        await floor.state(name, "ready")
+    calls = [floor.phones[name].dial(f"{CODE}{912_000_000 + first + n:010}") for n, name in enumerate(names)]
+    await asyncio.gather(*(soon(call.ended, "busy or refused", 25.0) for call in calls))
+
+
+async def test_starts_of_a_trunk_are_kept_to_the_call_under_a_rush_and_across_a_kill(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    names = ("a2", "a3", "a4", "a5", "a6")
+    await floor.desk(*names)
+    await until(lambda: _usable(floor, "spare"), "the carrier has answered Asterisk", 25.0)
+    await _rush(floor, names, 0)
+    floor.lab.kill("daemon")
+    await floor.lab.ready(floor.api)
+    await until(lambda: _usable(floor, "spare"), "the carrier has answered Asterisk", 25.0)
+    await _rush(floor, names, 10)
+    await _rush(floor, names, 20)
+
+    async def told() -> list[Json] | None:
+        rows = await floor.api.calls("ended", since=floor.began, direction="outbound")
+        return rows if len(rows) == 3 * len(names) else None
+
+    rows = await until(told, "every call is in the history", 25.0)
+    left = sorted(datetime.fromisoformat(row["arrived_at"]) for row in rows if row["trunk"] == "spare")
+    refused = [row["reason"] for row in rows if row["trunk"] is None]
+    assert len(switches["spare"].calls) == len(left)
+    assert refused == ["no_trunk"] * (len(rows) - len(left))
+    assert refused, "more was asked for than one second permits"
+    assert all(later - at >= timedelta(seconds=1) for at, later in zip(left, left[STARTS:], strict=False))
 
 
 async def test_a_carrier_that_does_not_answer_options_is_left_out_and_comes_back(floor: Floor) -> None:
