@@ -69,7 +69,7 @@ class Demo:
             rule = Rule(ring_s=RING_S)
             phone = Softphone(self.server, agent.phone.user, password=agent.phone.password, hz=600 + 50 * n, rule=rule)
             self.phones[agent.name] = phone
-            await phone.register()
+            await phone.stay_registered()
             await self._put(agent.name, "available")
 
     def _seat_carrier(self, name: str, at: tuple[str, int]) -> None:

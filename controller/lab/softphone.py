@@ -7,6 +7,7 @@ ordinary paths are SIPp's work too (`controller.lab.phones`): two SIP implementa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Coroutine
 from typing import Self
@@ -49,6 +50,7 @@ class Softphone:
         self._responses: dict[str, asyncio.Queue[sip.Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._registered = False
+        self._renewing = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,6 +60,7 @@ class Softphone:
 
     async def close(self) -> None:
         """Hang up everything, unregister, and give the socket back."""
+        self._renewing = False
         await asyncio.gather(*(call.hangup() for call in self.calls if not call.ended.is_set()))
         if self._registered:
             await self.unregister()
@@ -87,6 +90,20 @@ class Softphone:
         if response is None or response.status != sip.OK:
             raise RegistrationRefusedError(f"{self.user}: {response.start if response else 'no answer'}")
         self._registered = expires_s > 0
+
+    async def stay_registered(self, expires_s: int = REGISTER_S) -> None:
+        """Register, and again in good time, for as long as this phone is there."""
+        await self.register(expires_s)
+        self._renewing = True
+        self._spawn(self._renew(expires_s))
+
+    async def _renew(self, expires_s: int) -> None:
+        while True:
+            await asyncio.sleep(expires_s / 2)
+            if not self._renewing:
+                return
+            with contextlib.suppress(RegistrationRefusedError):
+                await self.register(expires_s)
 
     async def unregister(self) -> None:
         """Tell Asterisk that this phone is gone."""

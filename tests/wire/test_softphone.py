@@ -11,6 +11,7 @@ import pytest
 from controller.lab import phones, scenarios, sip, tone
 from controller.lab.sipcall import Rule
 from controller.lab.softphone import RegistrationRefusedError, Softphone
+from controller.lab.udp import Port
 
 pytestmark = pytest.mark.wire
 
@@ -103,6 +104,29 @@ async def test_nobody_to_register_with(pair: tuple[Softphone, Softphone]) -> Non
     alice, _ = pair
     with pytest.raises(RegistrationRefusedError):
         await alice.register()
+
+
+async def test_a_phone_that_stays_registers_again_before_its_time_is_over_and_never_after_it_left() -> None:
+    told: list[str] = []
+    renewed = asyncio.Event()
+
+    def registrar(data: bytes) -> None:
+        message = sip.parse(data)
+        assert message is not None
+        told.append(message.get("Expires"))
+        door.send(sip.reply(message, 200, "OK").encode(), alice.at)
+        if len(told) > 2:
+            renewed.set()
+
+    door = Port("127.0.0.1", 0, registrar)
+    alice = Softphone(door.at, "alice", hz=ALICE_HZ)
+    await alice.stay_registered(1)
+    await _soon(renewed)
+    await alice.close()
+    await asyncio.sleep(0.7)
+    door.close()
+    assert set(told[:-1]) == {"1"}
+    assert told[-1] == "0"
 
 
 async def test_sipp_answers_our_phone(tmp_path: Path) -> None:
