@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import engine, pick, ported, race, setups, step_cost
+from benchmarks import books, engine, pick, ported, race, setups, step_cost
 
 PORT_BASE = 31060
 
@@ -40,6 +40,9 @@ def main() -> None:
     sys.stdout.write("\n")
     sys.stdout.flush()
     ported.main(["--rows", "100000"] if quick else ["--rows", "10000", "--rows", "1000000"])
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    books.main(["--rows", "100000", "--commits", "1000", "--ported", "100000"] if quick else [])
     sys.stdout.write("\n")
     sys.stdout.flush()
     asyncio.run(race.race([1, 20, 200], 6.0 if quick else 20.0, PORT_BASE))

@@ -27,12 +27,12 @@ from tests.faults.wire import Wire
 from tests.live import conftest as live
 from tests.live.floor import CUSTOMER_HZ, SPEECH, agent_hz
 from tests.live.harness import REPOSITORY, Api, free_base, soon, until
-from tests.live.setups import BASE, HOTLINE, hotline, queue, whole
+from tests.live.setups import BASE, HOTLINE, hotline, queue, table, whole
 from tests.store.conftest import _say
 from tests.store.postgres import running
 
 LEAD_LOST = 75
-RESTING = "+842473001061"
+RESTING, BY_MOBI = "+842473001061", "+842473001062"
 REST_S = 12
 ASKED_S = 5.0
 SHOWN = {"talkers": "they talk on", "waiting": "same order and time", "one_offer": "nobody rung twice"}
@@ -44,11 +44,13 @@ OUTSIDE = "0967000111"
 TALKING, RINGING, FIRST, SECOND = "0281000001", "0281000002", "0281000003", "0281000004"
 SETUP = whole(
     hotline(queue="sales", outbound=True),
+    hotline(BY_MOBI, queue="sales", outbound=True, trunk="mobifone"),
+    table("adaptive", {"name": "auto", "fallback": BY_MOBI}),
     hotline(RESTING, queue="resting"),
     queue("sales", "team", ring_time=8, max_wait=120, max_size=200),
     queue("resting", "team", wrap_up=REST_S),
-    groups={"team": ("a1", "a2", "a3"), "desk": ("a4",)},
-    agents={"a4": {"outbound_with": HOTLINE}},
+    groups={"team": ("a1", "a2", "a3"), "desk": ("a4", "a5")},
+    agents={"a4": {"outbound_with": HOTLINE}, "a5": {"outbound_with": "auto"}},
 )
 
 
@@ -270,6 +272,44 @@ async def test_the_leaders_connections_to_the_database_end(floor: Twins) -> None
 @pytest.mark.live
 async def test_the_leader_is_told_to_stop(floor: Twins) -> None:
     await _often(floor, "SIGTERM of the leader", lambda _, pid: os.kill(pid, signal.SIGTERM), 0)
+
+
+# -- a call out, told by PostgreSQL ------------------------------------------------------------------------------------
+
+
+@pytest.mark.live
+async def test_a_call_out_has_its_whole_story_on_postgresql(floor: Twins) -> None:
+    """The first trunk fails, the second carries the call: what was decided, tried and ended, in order, once."""
+    leader = await floor.pair.whole()
+    floor.api.http.base_url = httpx.URL(floor.pair.url(leader))
+    floor.began = datetime.now(UTC).isoformat(timespec="milliseconds")
+    for name in ("viettel", "spare"):
+        floor.carrier(name, Rule(status=503))
+    taking = floor.carrier("mobifone")
+    await floor.desk("a5")
+    asked = {"to": OUTSIDE, "agent": "a5", "hotline": "auto"}
+    explained = await floor.api.get("/api/v1/outbound/explain", **asked)
+    call = floor.phones["a5"].dial(OUTSIDE)
+    leg = await taking.next_call(START_S)
+    await soon(call.up, "the callee talks", START_S)
+    await leg.hangup()
+    await soon(call.ended, "both are let go", START_S)
+
+    async def told() -> list[Any]:
+        return await floor.api.calls("ended", since=floor.began, direction="outbound")
+
+    (row,) = await until(told, "it is in the history", START_S)
+    assert (row["agent"], row["result"], row["end_cause"]) == ("a5", "answered", "callee")
+    assert (row["trunk"], row["hotline"], row["carrier"]) == ("mobifone", BY_MOBI, "viettel")
+    story = await floor.api.story(row["id"])
+    names = [line["name"] for line in story if line["kind"] == "fact"]
+    assert [name for name in names if name.startswith(("Call", "Outbound"))] == [
+        "CallStarted", "OutboundPicked", "CallAnswered", "CallEnded",
+    ]  # fmt: skip
+    tried = [line["body"]["trunk"] for line in story if line["name"] == "AttemptEnded"]
+    assert (tried[0], tried[-1], names.count("TrunkFailed")) == ("viettel", "mobifone", len(tried) - 1)
+    assert tried == [way["trunk"] for way in explained["attempts"]][: len(tried)], "as it was explained"
+    await floor.settle()
 
 
 # -- the database is slow, or stands still (F13) -----------------------------------------------------------------------

@@ -92,17 +92,17 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """Make a cluster, start it, and leave nothing behind."""
+def running(*, durable: bool = False) -> Iterator[Server]:
+    """Make a cluster, start it, and leave nothing behind. A durable one lies on the disk and waits for it."""
     becoming = _becoming()
-    folder = Path(tempfile.mkdtemp(prefix="td-pg-", dir=quick_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="td-pg-", dir=None if durable else quick_folder()))
     programs = reachable(binaries() / "initdb", folder).parent if becoming else binaries()
     if becoming:
         os.chown(folder, becoming["user"], becoming["group"])  # type: ignore[arg-type]
     data, log = folder / "data", folder / "log"
     make = [programs / "initdb", "-D", data, "-U", "tongdai", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
     subprocess.run(make, check=True, capture_output=True, cwd=folder, timeout=READY_LIMIT_S, **becoming)
-    options = [item for setting in QUICK for item in ("-c", setting)]
+    options = [item for setting in ((QUICK[-2],) if durable else QUICK) for item in ("-c", setting)]
     start = [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", *options]
     with log.open("wb") as out:
         process = subprocess.Popen(start, stdout=out, stderr=out, cwd=folder, **becoming)
