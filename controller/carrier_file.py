@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.core.carrier_table import CarrierTable, read_table
+from controller.core.saying import Saying, say
 from controller.core.setup import Defaults
 from controller.core.shape import Problem
 from controller.errors import SetupError
@@ -28,9 +29,9 @@ def load(path: Path) -> CarrierTable:
     """Read a table; SetupError with every mistake, each as `file:line: key: what is wrong`."""
     # A setup may come over the API, so the path may be anything: a device would be read for ever.
     if path.exists() and not path.is_file():
-        raise SetupError((f"{path}: cannot be read: is no file",))
+        raise SetupError((say("cannot_be_read", file=path, why=say("is_no_file")),))
     if path.exists() and path.stat().st_size > BYTES_MAX:
-        raise SetupError((f"{path}: is longer than {BYTES_MAX} bytes, which is no table of carriers",))
+        raise SetupError((say("no_carrier_file", file=path, most=BYTES_MAX),))
     return _read(path, str(path))
 
 
@@ -49,20 +50,20 @@ def table_for(document: Mapping[str, object], *, in_force: bool) -> tuple[Carrie
     defaults = document.get(_KEY[0])
     keys = defaults if isinstance(defaults, Mapping) else {}
     country, path = keys.get("country", Defaults().country), keys.get(_KEY[1])
-    wrong: tuple[str, ...] = ()
+    wrong: tuple[Saying, ...] = ()
     fallback = shipped(country if isinstance(country, str) else "")
     if not isinstance(path, str) or not path.startswith("/"):
         return fallback, ()
     try:
         found = load(Path(path))
         if found.country != country:
-            wrong = (f"{path}: is a table of {found.country}, the setup is in {country}",)
+            wrong = (say("other_country", file=path, country=found.country, own=country),)
     except SetupError as error:
-        found, wrong = fallback, error.problems
+        found, wrong = fallback, error.sayings
     if not wrong:
         return found, ()
     if in_force:
-        return replace(fallback, source=replace(fallback.source, trouble=wrong[0])), ()
+        return replace(fallback, source=replace(fallback.source, trouble=str(wrong[0]))), ()
     return fallback, tuple(Problem(_KEY, line) for line in wrong)
 
 

@@ -21,8 +21,8 @@ from typer.exceptions import TyperException
 from controller import __version__, cli_ask, cli_numbers, cli_setup, cli_token
 from controller.cli_client import REFUSALS, RefusedError
 from controller.cli_options import Config, Lab, complain, say, settings_of
-from controller.cli_words import words
-from controller.errors import LeadLostError, SetupError, StaleSetupError, TongdaiError
+from controller.cli_words import language, words
+from controller.errors import LeadLostError, StaleSetupError, TongdaiError
 from controller.loading import EXIT_INTERRUPTED, loading
 
 EXIT_NO: Final = 1
@@ -69,11 +69,8 @@ def report(error: Exception) -> int:
             context = getattr(error, "ctx", None)
             path = context.command_path if context is not None else "tongdai"
             complain(words("usage", " ".join(error.format_message().split()).rstrip("."), path))
-        case SetupError():
-            for problem in error.problems:
-                complain(words("error", problem))
         case TongdaiError():
-            for line in str(error).splitlines():
+            for line in error.told(language()):
                 complain(words("error", line))
         case _:
             if os.environ.get("TONGDAI_LOG__LEVEL", "").lower() == "debug":

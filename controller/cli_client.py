@@ -12,7 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
-from controller.cli_words import words
+from controller.cli_words import language, words
 from controller.errors import TongdaiError
 from controller.settings import Settings
 
@@ -64,6 +64,7 @@ class Client:
         """Send one request; DaemonAwayError or RefusedError when it does not succeed."""
         request = Request(f"{self.url}{path}", data=body, method=method)  # noqa: S310 - http(s) to our own daemon
         request.add_header("Authorization", f"Bearer {self.token}")
+        request.add_header("Accept-Language", language())
         for name, value in (headers or {}).items():
             request.add_header(name, value)
         try:

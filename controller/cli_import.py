@@ -13,8 +13,9 @@ import typer
 
 from controller.cli_client import Client, DaemonAwayError, RefusedError
 from controller.cli_options import complain, say
-from controller.cli_words import words
+from controller.cli_words import language, words
 from controller.clock import SystemClock
+from controller.core.saying import told
 from controller.core.setup import Setup
 from controller.settings import Settings
 
@@ -32,7 +33,7 @@ def bring_in(
     """Import a list of `ported` or `blocked` numbers, spelled and checked by the setup in force."""
     done = asyncio.run(_import(settings, path, kind, setup, skip_bad=skip_bad))
     for problem in done.problems:
-        complain(words("warning", problem))
+        complain(words("warning", told(problem, language())))
     if done.skipped:
         say(words("imported_but", done.rows, kind, done.skipped))
     else:

@@ -19,9 +19,10 @@ import typer
 from controller import cli_import, setup_file
 from controller.cli_client import Client, DaemonAwayError, RefusedError, find
 from controller.cli_options import Config, Lab, Token, complain, say, settings_of
-from controller.cli_words import words
+from controller.cli_words import language, words
 from controller.clock import SystemClock
 from controller.core.difference import difference
+from controller.core.saying import told
 from controller.core.setup import Setup
 from controller.errors import StaleSetupError, TongdaiError
 from controller.settings import Settings
@@ -113,7 +114,7 @@ def _apply_setup(
     text = setup_file.read(file)
     checked = setup_file.check(text, str(file), SystemClock().now_ms())
     for warning in checked.warnings:
-        complain(words("warning", warning))
+        complain(words("warning", told(warning, language())))
     after = checked.setup
     before = read_in_force(settings, client, must_ask=must_ask)
     changes = difference(before.setup(), after)

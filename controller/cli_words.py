@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from controller.core.saying import Language
+
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "error": ("tongdai: {0}", "tongdai: lỗi: {0}"),
     "warning": ("tongdai: warning: {0}", "tongdai: cảnh báo: {0}"),
@@ -94,7 +96,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
 """Every sentence by name: English, then Vietnamese."""
 
 
-def language(environ: Mapping[str, str] | None = None) -> str:
+def language(environ: Mapping[str, str] | None = None) -> Language:
     """`vi` when the terminal speaks Vietnamese, else `en`."""
     env = os.environ if environ is None else environ
     spoken = env.get("LC_ALL") or env.get("LC_MESSAGES") or env.get("LANG") or ""

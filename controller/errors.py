@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from controller.core.saying import Language, Saying, say, told
+
 
 class TongdaiError(Exception):
     """Root of every error this program raises on purpose; `str()` of it is fit to be shown to a user."""
+
+    def __init__(self, said: Saying | str = "") -> None:
+        super().__init__(str(said))
+        self.said = said
+
+    def told(self, language: Language) -> tuple[str, ...]:
+        """What went wrong, a line each; what is no saying stands as it is."""
+        return tuple(told(self.said, language).splitlines())
 
 
 class SettingsError(TongdaiError):
@@ -12,18 +22,27 @@ class SettingsError(TongdaiError):
 
 
 class SetupError(TongdaiError):
-    """A setup was refused. `problems` holds every mistake found, each already with file, line and key."""
+    """A setup was refused. `sayings` holds every mistake found, each already with file, line and key."""
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+    def __init__(self, sayings: tuple[Saying, ...]) -> None:
+        super().__init__("\n".join(map(str, sayings)))
+        self.sayings = sayings
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Every mistake in English, as logs have it."""
+        return self.told("en")
+
+    def told(self, language: Language) -> tuple[str, ...]:
+        """Every mistake, one line each."""
+        return tuple(told(saying, language) for saying in self.sayings)
 
 
 class StaleSetupError(TongdaiError):
     """Somebody else changed the setup since the version the caller had seen."""
 
     def __init__(self, seen: int, current: int) -> None:
-        super().__init__(f"the setup is at version {current}, not {seen}: read it again and repeat the change")
+        super().__init__(say("stale", current=current, seen=seen))
         self.seen = seen
         self.current = current
 

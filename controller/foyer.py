@@ -18,6 +18,7 @@ from controller import setup_file
 from controller.agi.server import reserve
 from controller.ari.telephone import AriTelephone
 from controller.clock import SystemClock
+from controller.core.saying import say
 from controller.core.setup import Setup
 from controller.errors import LedgerError, SettingsError, TelephoneError, TongdaiError
 from controller.metrics import Metrics
@@ -257,7 +258,7 @@ def _reserve(settings: Settings) -> socket.socket:
     try:
         return reserve(bind.host, bind.port)
     except OSError as error:
-        raise SettingsError(f"[agi] bind = {bind}: {error.strerror or error}") from None
+        raise SettingsError(say("at", where=f"[agi] bind = {bind}", what=error.strerror or error)) from None
 
 
 async def _prove(lease: Lease) -> None:

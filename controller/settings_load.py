@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from controller.core.saying import say
 from controller.errors import SettingsError
 from controller.settings import ENV_PREFIX, NOT_SETTINGS, Settings, is_loopback
 from controller.settings_values import READERS
@@ -40,7 +41,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -
     settings = replace(base, **{name: replace(getattr(base, name), **keys) for name, keys in sections.items()})
     _refuse_remote(settings, given)
     if settings.lookup.kind == "http" and not settings.lookup.url:
-        raise SettingsError("[lookup] url: is missing, and kind is http")
+        raise SettingsError(say("lookup_url_missing"))
     return settings
 
 
@@ -50,14 +51,14 @@ def _from_file(path: Path) -> list[_Given]:
         text = path.read_text(encoding="utf-8")
         document = tomllib.loads(text)
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+        raise SettingsError(say("unreadable", file=path, why=error.strerror)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: {error}") from None
+        raise SettingsError(say("at", where=path, what=error)) from None
     found = []
     for section, table in document.items():
         line = _line_of(text, section, None)
         if not isinstance(table, dict):
-            raise SettingsError(f"{path}:{line}: {section}: wants to stand in a [section]")
+            raise SettingsError(say("wants_section", place=f"{path}:{line}", key=section))
         _known(f"{path}:{line}: [{section}]", section, READERS, "section")
         for key, value in table.items():
             place = f"{path}:{_line_of(text, section, key)}: [{section}] {key}"
@@ -84,8 +85,8 @@ def _known(place: str, name: str, names: Mapping[str, object], what: str) -> Non
     if name in names:
         return
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f", did you mean {near[0]}?" if near else f" (there are {', '.join(names)})"
-    raise SettingsError(f"{place}: unknown {what}{hint}")
+    hint = say("hint_near", name=near[0]) if near else say("hint_all", names=", ".join(names))
+    raise SettingsError(say("unknown_section" if what == "section" else "unknown_key", place=place, hint=hint))
 
 
 def _read(row: _Given) -> Any:
@@ -93,7 +94,7 @@ def _read(row: _Given) -> Any:
     try:
         return READERS[row.section][row.key](row.value)
     except ValueError as error:
-        raise SettingsError(f"{row.place}: {error}") from None
+        raise SettingsError(say("at", where=row.place, what=error.args[0])) from None
 
 
 def _line_of(text: str, section: str, key: str | None) -> int:
@@ -127,4 +128,4 @@ def _refuse_remote(settings: Settings, given: list[_Given]) -> None:
             continue
         places = [row.place for row in given if (row.section, row.key) == (section, key)]
         place = places[-1] if places else f"[{section}] {key}"
-        raise SettingsError(f"{place}: is not a loopback address; say [{section}] allow_remote = true if it is meant")
+        raise SettingsError(say("not_loopback", place=place, section=section))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from controller.core.saying import Saying, say
 from controller.settings import Bind
 
 PORT_MAX: Final = 65535
@@ -39,18 +40,18 @@ def bind_of(value: object) -> Bind:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ValueError("wants an IPv6 address in brackets: [::1]:8090")
+        raise ValueError(say("wants_brackets"))
     if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= PORT_MAX:
-        raise ValueError("wants host:port, as in 127.0.0.1:8090")
+        raise ValueError(say("wants_host_port"))
     if not _HOST.fullmatch(host):
-        raise ValueError("wants an address or a host name before the port")
+        raise ValueError(say("wants_host_name"))
     return Bind(host, int(port))
 
 
 def _text(value: object) -> str:
     """Take a string; ValueError for anything else."""
     if not isinstance(value, str):
-        raise ValueError("wants a text")  # noqa: TRY004 - one kind of error for every wrong value
+        raise ValueError(say("wants_any_text"))  # noqa: TRY004 - one kind of error for every wrong value
     return value
 
 
@@ -61,7 +62,7 @@ def _flag(value: object) -> bool:
         return value
     if isinstance(value, str) and value.lower() in words:
         return words[value.lower()]
-    raise ValueError("wants true or false")
+    raise ValueError(say("wants_flag"))
 
 
 def _count(lowest: int, highest: int) -> Callable[[object], int]:
@@ -71,7 +72,7 @@ def _count(lowest: int, highest: int) -> Callable[[object], int]:
         if isinstance(value, str) and value.isascii() and value.isdigit():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
-            raise ValueError(f"wants a whole number from {lowest} to {highest}")
+            raise ValueError(say("wants_count", lowest=lowest, highest=highest))
         return value
 
     return read
@@ -83,7 +84,7 @@ def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
     def read(value: object) -> str:
         text = _text(value).lower()
         if text not in words:
-            raise ValueError(f"wants one of {', '.join(words)}")
+            raise ValueError(say("wants_one_of", words=", ".join(words)))
         return text
 
     return read
@@ -93,10 +94,10 @@ def _hosts(value: object) -> tuple[str, ...]:
     """Take a list of host names (in the environment: separated by commas)."""
     rows = value.split(",") if isinstance(value, str) else value
     if not isinstance(rows, list):
-        raise ValueError("wants a list of host names")  # noqa: TRY004 - one kind of error for every wrong value
+        raise ValueError(say("wants_hosts"))  # noqa: TRY004 - one kind of error for every wrong value
     names = tuple(_text(row).strip().lower() for row in rows)
     if not all(_HOST.fullmatch(name) for name in names):
-        raise ValueError("wants host names without port")
+        raise ValueError(say("wants_no_port"))
     return names
 
 
@@ -105,7 +106,7 @@ def _ari_url(value: object) -> str:
     text = _text(value).rstrip("/").removesuffix("/ari")
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
-        raise ValueError("wants http://host:port, user and password stand in keys of their own")
+        raise ValueError(say("wants_ari_url"))
     return text
 
 
@@ -114,11 +115,11 @@ def _lookup_url(value: object) -> str:
     text = _text(value)
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or "{number}" not in text:
-        raise ValueError("wants http://host:port/path/{number}, and a token in a key of its own")
+        raise ValueError(say("wants_lookup_url"))
     return text
 
 
-def _matching(pattern: re.Pattern[str], wanted: str) -> Callable[[object], str]:
+def _matching(pattern: re.Pattern[str], wanted: Saying) -> Callable[[object], str]:
     """Build a reader of text in an alphabet."""
 
     def read(value: object) -> str:
@@ -134,7 +135,7 @@ def _app(value: object) -> str:
     """Take the name of a Stasis application."""
     text = _text(value)
     if not _APP.fullmatch(text):
-        raise ValueError("wants letters, digits, - and _ (at most 64)")
+        raise ValueError(say("wants_app"))
     return text
 
 
@@ -142,7 +143,7 @@ def _instance(value: object) -> str:
     """Take the name of a daemon."""
     text = _text(value)
     if not _HOST.fullmatch(text):
-        raise ValueError("wants letters, digits and . : _ - (at most 253)")
+        raise ValueError(say("wants_instance"))
     return text
 
 
@@ -150,7 +151,7 @@ def _database_url(value: object) -> str:
     """Take a database URL of one of the two kinds we run on."""
     text = _text(value)
     if not text.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
-        raise ValueError("wants sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME")
+        raise ValueError(say("wants_database"))
     return text
 
 
@@ -168,8 +169,8 @@ READERS: Final[dict[str, dict[str, Callable[[object], Any]]]] = {
         "url": _lookup_url,
         "token": _text,
         "server": bind_of,
-        "zone": _matching(_ZONE, "wants a name of the DNS, such as e164.arpa"),
-        "field": _matching(_FIELD, "wants a name, parts with dots between"),
+        "zone": _matching(_ZONE, say("wants_zone")),
+        "field": _matching(_FIELD, say("wants_field")),
         "timeout_ms": _count(LOOKUP_MIN_MS, LOOKUP_MAX_MS),
         "cache_s": _count(0, LOOKUP_CACHE_S_MAX),
         "cache_max": _count(1, LOOKUP_CACHE_MAX),

@@ -12,6 +12,7 @@ from datetime import date, time
 
 from controller import carrier_file
 from controller.core.difference import difference
+from controller.core.saying import Saying, say
 from controller.core.setup import Setup
 from controller.core.validate import Checked, validate
 from controller.errors import SetupError
@@ -38,7 +39,7 @@ class SetupText:
 
     setup: Setup
     document: dict[str, object]
-    warnings: tuple[str, ...]
+    warnings: tuple[Saying, ...]
 
 
 def parse(text: str, source: str = "setup.toml", now_ms: int = 0) -> Setup:
@@ -68,10 +69,10 @@ def check_document(document: Mapping[str, object], now_ms: int = 0, *, in_force:
 def parse_document(document: object, now_ms: int = 0) -> Setup:
     """Read a setup that came as JSON; SetupError with every mistake, each as `key: what is wrong`."""
     if not isinstance(document, Mapping):
-        raise SetupError(("the setup must be a JSON object with the tables of the setup file",))
+        raise SetupError((say("no_json_object"),))
     checked = check_document(document, now_ms)
     if checked.setup is None:
-        raise SetupError(tuple(str(problem) for problem in checked.problems))
+        raise SetupError(tuple(problem.line for problem in checked.problems))
     return checked.setup
 
 

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from controller.core.saying import Saying, say
 from controller.core.shape import Place, Problem
 from controller.errors import SetupError
 from controller.toml_lines import lines_of
@@ -25,48 +26,52 @@ def read(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SetupError((f"{path}: cannot be read: {error.strerror or error}",)) from error
+        raise SetupError((say("cannot_be_read", file=path, why=error.strerror or error),)) from error
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SetupError((f"{path}:{line}: is not UTF-8",)) from error
+        raise SetupError((_at(str(path), line, say("not_utf8")),)) from error
 
 
 def document_of(text: str, source: str) -> dict[str, object]:
     """The tables of a text; SetupError with the line where it is no TOML."""
     if len(text) > BYTES_MAX:
-        raise SetupError((f"{source}:1: is longer than {BYTES_MAX} characters; import long lists from CSV instead",))
+        raise SetupError((_at(source, 1, say("setup_too_long", most=BYTES_MAX)),))
     if (deep := _DEEP_KEY.search(text)) is not None:
         line = text.count("\n", 0, deep.start()) + 1
-        raise SetupError((f"{source}:{line}: a key of more than {KEY_PARTS_MAX} parts",))
+        raise SetupError((_at(source, line, say("key_too_deep", most=KEY_PARTS_MAX)),))
     try:
         return tomllib.loads(text.removeprefix(MARK))
     except tomllib.TOMLDecodeError as error:
         raise SetupError((_syntax(str(error), text, source),)) from error
     except (RecursionError, ValueError) as error:
-        why = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise SetupError((f"{source}:1: {why}",)) from error
+        why = say("nested_too_deeply") if isinstance(error, RecursionError) else str(error)
+        raise SetupError((_at(source, 1, why),)) from error
 
 
-def placed(problems: Iterable[Problem], text: str, source: str) -> tuple[str, ...]:
+def placed(problems: Iterable[Problem], text: str, source: str) -> tuple[Saying, ...]:
     """Each problem in one line with its line number, in the order of the file."""
     found = tuple(problems)
     if not found:
         return ()
     lines = lines_of(text.removeprefix(MARK))
-    with_line = [(_line(problem.place, lines), str(problem)) for problem in found]
-    return tuple(f"{source}:{line}: {told}" for line, told in sorted(with_line, key=lambda pair: pair[0]))
+    with_line = [(_line(problem.place, lines), problem.line) for problem in found]
+    return tuple(_at(source, line, told) for line, told in sorted(with_line, key=lambda pair: pair[0]))
 
 
-def _syntax(message: str, text: str, source: str) -> str:
+def _at(file: str, line: int, what: Saying | str) -> Saying:
+    return say("at_line", file=file, line=line, what=what)
+
+
+def _syntax(message: str, text: str, source: str) -> Saying:
     """The library's own words about what is no TOML, with the line in front."""
     found = _SYNTAX.fullmatch(message)
     if found is None:
-        return f"{source}:1: {message}"
-    line = found["line"] or str(text.rstrip("\n").count("\n") + 1)
-    column = f" (column {found['column']})" if found["column"] else " (at the end of the file)"
-    return f"{source}:{line}: this is no TOML: {found['what']}{column}"
+        return _at(source, 1, message)
+    line = int(found["line"] or text.rstrip("\n").count("\n") + 1)
+    place = say("column", n=found["column"]) if found["column"] else say("end_of_file")
+    return _at(source, line, say("no_toml", what=found["what"], place=place))
 
 
 def _line(place: Place, lines: Mapping[Place, int]) -> int:

@@ -20,6 +20,7 @@ from controller.core import commands, ids
 from controller.core.answer import OK, Answer
 from controller.core.events import AgentStatusAsked, PhoneChanged, PhoneChannel, WrapUpEndAsked, WrapUpExtendAsked
 from controller.core.model import Agent, AgentPhase
+from controller.core.saying import say
 from controller.core.turn import Turn
 
 RELEASE_LIMIT_MS = 5_000
@@ -164,9 +165,9 @@ def ask_status(turn: Turn, event: AgentStatusAsked) -> Answer:
     """Accept a status, whatever the phone's state; an offer that is out is withdrawn when it no longer fits."""
     agent = turn.world.agents.get(event.agent)
     if agent is None or event.agent not in turn.setup.agent:
-        return Answer("not_found", f"no agent is named {event.agent!r}")
+        return Answer("not_found", say("no_agent_named", agent=repr(event.agent)))
     if event.status not in STATUSES:
-        return Answer("invalid", f"status is one of {', '.join(STATUSES)}, not {event.status!r}")
+        return Answer("invalid", say("status_one_of", allowed=", ".join(STATUSES), status=repr(event.status)))
     turn.by = event.by
     came = agent.status != "available" and event.status == "available"
     turn.change_agent(
@@ -182,9 +183,9 @@ def ask_wrap_up_end(turn: Turn, event: WrapUpEndAsked) -> Answer:
     """End a rest early."""
     agent = turn.world.agents.get(event.agent)
     if agent is None:
-        return Answer("not_found", f"no agent is named {event.agent!r}")
+        return Answer("not_found", say("no_agent_named", agent=repr(event.agent)))
     if agent.wrap_up_until_ms is None:
-        return Answer("conflict", f"{agent.name} is not in wrap-up")
+        return Answer("conflict", say("not_in_wrap_up", agent=agent.name))
     turn.by = event.by
     turn.change_agent(agent.name, wrap_up_until_ms=None, wrap_up_started_ms=None)
     return OK
@@ -194,15 +195,15 @@ def ask_wrap_up_extend(turn: Turn, event: WrapUpExtendAsked) -> Answer:
     """Extend a rest, up to the setup's longest in all (docs/decisions.md: wrap-up)."""
     agent = turn.world.agents.get(event.agent)
     if agent is None:
-        return Answer("not_found", f"no agent is named {event.agent!r}")
+        return Answer("not_found", say("no_agent_named", agent=repr(event.agent)))
     if agent.wrap_up_until_ms is None or agent.wrap_up_started_ms is None:
-        return Answer("conflict", f"{agent.name} is not in wrap-up")
+        return Answer("conflict", say("not_in_wrap_up", agent=agent.name))
     if event.seconds < 1:
-        return Answer("invalid", f"extend by at least 1 second, not {event.seconds}")
+        return Answer("invalid", say("extend_more", seconds=event.seconds))
     longest = turn.setup.defaults.wrap_up_max
     until_ms = agent.wrap_up_until_ms + 1000 * event.seconds
     if until_ms - agent.wrap_up_started_ms > 1000 * longest:
-        return Answer("invalid", f"wrap-up lasts {longest} seconds at most in all")
+        return Answer("invalid", say("wrap_up_longest", longest=longest))
     turn.by = event.by
     turn.change_agent(agent.name, wrap_up_until_ms=until_ms)
     return OK

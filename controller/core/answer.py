@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.core.saying import Saying
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -13,7 +15,7 @@ class Answer:
     """
 
     code: str = "ok"
-    reason: str = ""
+    reason: Saying | str = ""
 
     @property
     def ok(self) -> bool:

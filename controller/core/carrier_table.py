@@ -13,6 +13,7 @@ from datetime import date
 import phonenumbers
 
 from controller.core.alphabets import DIGITS, NAME, TEXT
+from controller.core.saying import say
 from controller.core.setup import Carrier, TableSource
 from controller.core.shape import Place, Problem, Report, Table, once, shown, spell
 
@@ -34,18 +35,18 @@ def read_table(document: Mapping[str, object], origin: str) -> tuple[CarrierTabl
     root = Table(document, (), report)
     country = root.text("country", needed=True)
     if country and country not in phonenumbers.SUPPORTED_REGIONS:
-        root.wrong("country", f"{shown(country)} is no country of two capital letters (ISO 3166), such as VN")
+        root.wrong("country", say("no_country", value=shown(country)))
     version = _version(root)
     sources = root.texts("sources", TEXT)
     if not sources and not report.wrong(root.at("sources")):
-        root.wrong("sources", "must name where the table comes from")
+        root.wrong("sources", say("must_name_source"))
     tables = root.tables("carrier")
     carriers: list[Carrier] = []
     for table in tables:
         carriers.append(read_carrier(table))
         table.done()
     if not tables:
-        root.wrong("carrier", "the table names no carrier")
+        root.wrong("carrier", say("no_carriers"))
     rows = list(zip((table.place for table in tables), carriers, strict=True))
     once((((*place, "name"), row.name) for place, row in rows), report)
     check_carriers(rows, report)
@@ -75,7 +76,7 @@ def check_carriers(rows: Iterable[tuple[Place, Carrier]], report: Report) -> Non
             written = alias.casefold()
             other = names.get(written, first.setdefault(written, place))
             if other != place:
-                report.add((*place, "aliases"), f"'{alias}' already means {spell(other)}")
+                report.add((*place, "aliases"), say("means_already", alias=alias, place=spell(other)))
 
 
 def _version(root: Table) -> str:
@@ -90,7 +91,7 @@ def _version(root: Table) -> str:
 
 
 def _no_version(root: Table) -> str:
-    root.wrong("version", "must be the date of the table, such as 2026-11-22" if root.has("version") else "is missing")
+    root.wrong("version", say("no_version") if root.has("version") else say("missing"))
     return ""
 
 
@@ -101,4 +102,4 @@ def _national(tables: Iterable[Table], country: str, report: Report) -> None:
     for table in tables:
         for place, prefix in table.items("prefixes"):
             if isinstance(prefix, str) and prefix.isdigit() and not prefix.startswith("0"):
-                report.add(place, f"'{prefix}' must be written as it is dialled at home, with the 0 in front")
+                report.add(place, say("with_zero", prefix=prefix))

@@ -14,6 +14,7 @@ from controller.core import commands, ending, facts, fraud, leaving, outbound, q
 from controller.core.answer import OK, Answer
 from controller.core.events import CalleeAnswered, ClickToCallAsked, CommandFailed, OutboundAsked, PhoneChannel
 from controller.core.model import Agent, AgentPhase, Call, Phase
+from controller.core.saying import Saying, say
 from controller.core.turn import Turn
 
 RING_S = 30
@@ -25,12 +26,12 @@ def asked(turn: Turn, event: ClickToCallAsked) -> Answer:
     """Ring the agent's phone for a call to a number, or say in one line why not."""
     agent = turn.world.agents.get(event.agent)
     if agent is None or event.agent not in turn.setup.agent:
-        return Answer("not_found", f"no agent is named {event.agent!r}")
+        return Answer("not_found", say("no_agent_named", agent=repr(event.agent)))
     if event.call in turn.world.calls or turn.world.is_over(event.call):
-        return Answer("conflict", f"there is a call {event.call} already")
+        return Answer("conflict", say("call_there", call=event.call))
     hindrance = _hindrance(agent)
-    if hindrance:
-        return Answer("conflict", f"{agent.name} {hindrance}")
+    if hindrance is not None:
+        return Answer("conflict", hindrance)
     turn.by = event.by
     endpoint = turn.setup.agent[agent.name].endpoint
     question = OutboundAsked(event.call, endpoint, event.dialled, event.via, event.ported, event.ported_source)
@@ -38,17 +39,17 @@ def asked(turn: Turn, event: ClickToCallAsked) -> Answer:
     if not decision.allowed:
         fraud.watch(turn, agent.name, event.call, event.dialled, decision.reason)
         outbound.record_refusal(turn, question, agent.name, decision)
-        return Answer("refused", f"{decision.to or event.dialled} may not be called: {decision.reason}")
+        return Answer("refused", say("may_not_be_called", number=decision.to or event.dialled, reason=decision.reason))
     _ring(turn, outbound.call_of(turn, question, agent.name, decision), event)
     return OK
 
 
-def _hindrance(agent: Agent) -> str:
+def _hindrance(agent: Agent) -> Saying | None:
     if agent.phase is not AgentPhase.IDLE or agent.foreign:
-        return "is in a call"
+        return say("is_in_a_call", agent=agent.name)
     if not agent.reachable or agent.unreachable_until_ms is not None:
-        return "has no phone that can be reached now"
-    return ""
+        return say("has_no_phone", agent=agent.name)
+    return None
 
 
 def _ring(turn: Turn, call: Call, event: ClickToCallAsked) -> None:

@@ -18,6 +18,7 @@ from controller.core import commands, ending, facts, leaving, outbound, queueing
 from controller.core.answer import OK, Answer
 from controller.core.events import ConsultAsked, LegGone
 from controller.core.model import Call, Phase
+from controller.core.saying import say
 from controller.core.turn import Turn
 
 MUSIC = "default"
@@ -28,10 +29,10 @@ def asked(turn: Turn, event: ConsultAsked) -> Answer:
     """Begin, complete or cancel a consultation, or say in one line why not."""
     call = turn.world.calls.get(event.call)
     if call is None:
-        return Answer("not_found", f"no live call has the id {event.call!r}")
+        return Answer("not_found", say("no_live_call", call=repr(event.call)))
     action = _ACTIONS.get(event.action)
     if action is None:
-        return Answer("invalid", f"action is one of {', '.join(_ACTIONS)}, not {event.action!r}")
+        return Answer("invalid", say("action_one_of", allowed=", ".join(_ACTIONS), action=repr(event.action)))
     turn.by = event.by
     return action(turn, call, event)
 
@@ -41,7 +42,7 @@ def asked(turn: Turn, event: ConsultAsked) -> Answer:
 
 def _begin(turn: Turn, call: Call, event: ConsultAsked) -> Answer:
     if call.consult:
-        return Answer("conflict", "a phone is consulted already")
+        return Answer("conflict", say("consulted_already"))
     found = transferring.permitted(turn, call, event)
     if isinstance(found, Answer):
         return found
@@ -51,7 +52,7 @@ def _begin(turn: Turn, call: Call, event: ConsultAsked) -> Answer:
     )
     if not _ring(turn, call):
         leaving.give_up(turn, turn.world.calls[call.id], "CANCEL")
-        return Answer("refused", f"{found.to} cannot be called: {NO_TRUNK}")
+        return Answer("refused", say("cannot_be_called", number=found.to, reason=NO_TRUNK))
     turn.say(facts.ConsultStarted(call.id, call.agent, call.callee))
     _set_aside(turn, call)
     return OK
@@ -75,14 +76,14 @@ def _set_aside(turn: Turn, call: Call) -> None:
 
 def _complete(turn: Turn, call: Call, _event: ConsultAsked) -> Answer:
     if not call.consult:
-        return Answer("conflict", "no phone is consulted")
+        return Answer("conflict", say("nobody_consulted"))
     hand_over(turn, call)
     return OK
 
 
 def _cancel(turn: Turn, call: Call, _event: ConsultAsked) -> Answer:
     if not call.consult:
-        return Answer("conflict", "no phone is consulted")
+        return Answer("conflict", say("nobody_consulted"))
     back(turn, call, "cancelled")
     return OK
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from phonenumbers import country_code_for_region
 
+from controller.core.saying import say
 from controller.core.setup import Setup
 from controller.core.shape import Place, Report, spell
 
@@ -44,9 +45,9 @@ def check(found: list[tuple[Place, str]], setup: Setup, report: Report) -> None:
     for n, (place, code) in enumerate(found):
         for longer, m in _beginning(beside, code):
             if m != n:
-                report.add(place, f"'{code}' begins the dial code '{longer}' of {spell(found[m][0])}")
+                report.add(place, say("begins_dial_code", code=code, longer=longer, place=spell(found[m][0])))
         if code and (abroad.startswith(code) or code.startswith(abroad)):
-            report.add(place, f"'{code}' begins numbers that are written {abroad}…")
+            report.add(place, say("begins_abroad", code=code, abroad=abroad))
         for longer in (*FEATURES, *setup.defaults.emergency):
             if code and longer.startswith(code):
-                report.add(place, f"'{code}' begins {longer}, which has a meaning of its own")
+                report.add(place, say("begins_feature", code=code, longer=longer))

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from controller.core import dialcodes
 from controller.core.carrier_table import check_carriers
+from controller.core.saying import Saying, say
 from controller.core.setup import Adaptive, AgentSetup, Hotline, Queue, Setup
 from controller.core.shape import Place, Report, meant, once
 from controller.core.shape_way import Use
@@ -38,7 +39,7 @@ def check(draft: Draft, report: Report) -> None:
     setup = draft.setup
     _unique(draft, report)
     check_carriers(draft.placed("carrier", setup.carriers), report)
-    exists(report, ("defaults", "agent_limits", "hours"), "schedule", setup.defaults.reach.hours, setup.schedule)
+    exists(report, ("defaults", "agent_limits", "hours"), say("a_schedule"), setup.defaults.reach.hours, setup.schedule)
     for place, hotline in draft.placed("hotline", setup.hotlines):
         _hotline(setup, place, hotline, report)
     for place, adaptive in draft.placed("adaptive", setup.adaptives):
@@ -51,11 +52,11 @@ def check(draft: Draft, report: Report) -> None:
     _dial_codes(draft, report)
 
 
-def exists(report: Report, place: Place, what: str, name: str, *names: Mapping[str, object]) -> None:
+def exists(report: Report, place: Place, what: Saying, name: str, *names: Mapping[str, object]) -> None:
     """Report a name nobody has in any of these tables."""
     if name and not any(name in table for table in names):
         near = "" if report.full else meant(name, chain(*names))
-        report.add(place, f"no {what} is named '{name}'{near}")
+        report.add(place, say("nobody_named", what=what, name=name, near=near))
 
 
 def _unique(draft: Draft, report: Report) -> None:
@@ -81,37 +82,37 @@ def _unique(draft: Draft, report: Report) -> None:
 
 
 def _hotline(setup: Setup, place: Place, hotline: Hotline, report: Report) -> None:
-    exists(report, (*place, "trunk"), "trunk", hotline.trunk, setup.trunk)
-    exists(report, (*place, "queue"), "queue", hotline.queue, setup.queue)
-    exists(report, (*place, "menu"), "menu", hotline.menu, setup.menu)
-    exists(report, (*place, "hours"), "schedule", hotline.hours, setup.schedule)
+    exists(report, (*place, "trunk"), say("a_trunk"), hotline.trunk, setup.trunk)
+    exists(report, (*place, "queue"), say("a_queue"), hotline.queue, setup.queue)
+    exists(report, (*place, "menu"), say("a_menu"), hotline.menu, setup.menu)
+    exists(report, (*place, "hours"), say("a_schedule"), hotline.hours, setup.schedule)
     for group in hotline.outbound_groups or ():
-        exists(report, (*place, "outbound_groups"), "group", group, setup.group)
+        exists(report, (*place, "outbound_groups"), say("a_group"), group, setup.group)
     leads = [key for key in ("queue", "menu") if getattr(hotline, key) or report.wrong((*place, key))]
     if not leads:
-        report.add((*place, "queue"), "is missing: a hotline leads to a queue or a menu")
+        report.add((*place, "queue"), say("leads_nowhere"))
     elif len(leads) > 1:
-        report.add((*place, "menu"), "either queue or menu says where callers go, not both")
+        report.add((*place, "menu"), say("leads_twice"))
     if hotline.kind == "virtual":
         _virtual(place, hotline, report)
     elif not hotline.trunk and not report.wrong((*place, "trunk")):
-        report.add((*place, "trunk"), 'is missing: only a hotline of kind = "virtual" has none')
+        report.add((*place, "trunk"), say("trunk_missing"))
 
 
 def _virtual(place: Place, hotline: Hotline, report: Report) -> None:
     """What a virtual hotline may not have: it belongs to no operator and never calls out."""
     if hotline.trunk:
-        report.add((*place, "trunk"), "a virtual hotline has no trunk")
+        report.add((*place, "trunk"), say("virtual_trunk"))
     if hotline.outbound:
-        report.warn((*place, "outbound"), "has no effect: a virtual hotline never calls out")
+        report.warn((*place, "outbound"), say("virtual_outbound"))
     if hotline.fallback.kind == "phone":
-        report.add((*place, "fallback"), "a virtual hotline never calls out, so it cannot call a phone")
+        report.add((*place, "fallback"), say("virtual_fallback"))
 
 
 def _adaptive(setup: Setup, place: Place, adaptive: Adaptive, report: Report) -> None:
     if adaptive.name.isdigit():
-        report.add((*place, "name"), "a name of digits only would be taken for a phone number")
-    exists(report, (*place, "fallback"), "hotline", adaptive.fallback, setup.hotline)
+        report.add((*place, "name"), say("digits_only_name"))
+    exists(report, (*place, "fallback"), say("a_hotline"), adaptive.fallback, setup.hotline)
     _may_call_out(setup, (*place, "fallback"), adaptive.fallback, report)
 
 
@@ -119,30 +120,30 @@ def _may_call_out(setup: Setup, place: Place, number: str, report: Report) -> No
     """Warn of a hotline that is named for calling out and may not."""
     hotline = setup.hotline.get(number)
     if hotline and (hotline.kind == "virtual" or not hotline.outbound):
-        why = "is virtual" if hotline.kind == "virtual" else "has outbound = false"
-        report.warn(place, f"hotline {number} {why}, so no call will leave by it")
+        why = say("is_virtual") if hotline.kind == "virtual" else say("has_outbound_false")
+        report.warn(place, say("will_not_leave", number=number, why=why))
 
 
 def _queue(setup: Setup, place: Place, queue: Queue, report: Report) -> None:
     for n, group in enumerate(queue.groups):
-        exists(report, (*place, "groups", n, "name"), "group", group.name, setup.group)
-    exists(report, (*place, "hours"), "schedule", queue.hours, setup.schedule)
+        exists(report, (*place, "groups", n, "name"), say("a_group"), group.name, setup.group)
+    exists(report, (*place, "hours"), say("a_schedule"), queue.hours, setup.schedule)
     if not any(group.name in setup.staffed for group in queue.groups):
-        report.warn((*place, "groups"), "no agent serves this queue")
+        report.warn((*place, "groups"), say("no_agent_serves"))
 
 
 def _agent(setup: Setup, place: Place, agent: AgentSetup, report: Report) -> None:
     for group in agent.groups:
-        exists(report, (*place, "groups"), "group", group, setup.group)
+        exists(report, (*place, "groups"), say("a_group"), group, setup.group)
     if agent.reach and agent.reach.hours != setup.defaults.reach.hours:
-        exists(report, (*place, "limits", "hours"), "schedule", agent.reach.hours, setup.schedule)
-    via, what = agent.outbound_with, "hotline or adaptive number"
+        exists(report, (*place, "limits", "hours"), say("a_schedule"), agent.reach.hours, setup.schedule)
+    via, what = agent.outbound_with, say("a_hotline_or_adaptive")
     exists(report, (*place, "outbound_with"), what, via, setup.hotline, setup.adaptive)
     _may_call_out(setup, (*place, "outbound_with"), agent.outbound_with, report)
     if agent.extension in setup.defaults.emergency:
-        report.add((*place, "extension"), f"{agent.extension} is an emergency number")
+        report.add((*place, "extension"), say("is_emergency", number=agent.extension))
     elif agent.extension and agent.extension in setup.hotline:
-        report.add((*place, "extension"), f"{agent.extension} is a hotline")
+        report.add((*place, "extension"), say("is_hotline", number=agent.extension))
 
 
 def _dial_codes(draft: Draft, report: Report) -> None:
@@ -165,5 +166,5 @@ def _endpoints(draft: Draft, report: Report) -> None:
         key = ("phone", "user") if phone.user else ("phone", "endpoint") if phone.endpoint else ("name",)
         found.append(((*place, *key), agent.endpoint))
         if agent.endpoint in extensions:
-            report.add((*place, *key), f"'{agent.endpoint}' is an extension, and no SIP account may be named like one")
+            report.add((*place, *key), say("is_extension", name=agent.endpoint))
     once(((place, name) for place, name in found if not report.wrong(place)), report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
 
+from controller.core.saying import say
 from controller.core.sense import Draft, exists
 from controller.core.setup import Hotline, Setup, WayKind
 from controller.core.shape import Place, Report
@@ -30,16 +31,16 @@ def _inner(use: Use) -> Place:
 def _target(setup: Setup, use: Use, report: Report) -> None:
     way, place = use.way, _inner(use)
     if way.kind is WayKind.QUEUE:
-        exists(report, (*place, "queue"), "queue", way.target, setup.queue)
+        exists(report, (*place, "queue"), say("a_queue"), way.target, setup.queue)
     elif way.kind is WayKind.MENU:
-        exists(report, (*place, "menu"), "menu", way.target, setup.menu)
+        exists(report, (*place, "menu"), say("a_menu"), way.target, setup.menu)
     elif way.kind is WayKind.PHONE:
-        exists(report, (*place, "hotline"), "hotline", way.hotline, setup.hotline)
+        exists(report, (*place, "hotline"), say("a_hotline"), way.hotline, setup.hotline)
         hotline = setup.hotline.get(way.hotline or (use.name if use.owner == "hotline" else ""))
         if hotline and hotline.kind == "virtual":
-            report.add((*place, "phone"), f"hotline {hotline.number} is virtual and never calls out")
+            report.add((*place, "phone"), say("way_by_virtual", number=hotline.number))
         elif hotline and not hotline.outbound:
-            report.warn((*place, "phone"), f"hotline {hotline.number} has outbound = false, so this call cannot leave")
+            report.warn((*place, "phone"), say("way_cannot_leave", number=hotline.number))
 
 
 def _circles(uses: tuple[Use, ...], report: Report) -> None:
@@ -53,7 +54,7 @@ def _circles(uses: tuple[Use, ...], report: Report) -> None:
         last, first = circle[-1], circle[0]
         way = " → ".join(f"{kind} {name}" for kind, name in (*circle, first))
         for use in edges[last].pop(first):
-            report.add(use.place, f"callers would go round for ever: {way}")
+            report.add(use.place, say("round_for_ever", way=way))
 
 
 def _circle(edges: dict[Node, dict[Node, list[Use]]]) -> list[Node]:
@@ -74,7 +75,7 @@ def _unreached(draft: Draft, report: Report) -> None:
     for table, names in (("menu", menus), ("queue", [row.name for row in draft.setup.queues])):
         for place, name in draft.placed(table, names):
             if name and (table, name) not in seen:
-                report.warn(place, f"no hotline leads to {table} {name}")
+                report.warn(place, say("unreached", table=table, name=name))
 
 
 def _dead_ends(draft: Draft, report: Report) -> None:
@@ -91,10 +92,7 @@ def _dead_ends(draft: Draft, report: Report) -> None:
         seen_from[doors] = seen
         for use in forwards:
             if (use.owner, use.name) in seen:
-                why = (
-                    f"{use.owner} {use.name} may send its callers to a phone number, and this hotline may not call out"
-                )
-                report.warn(place, why)
+                report.warn(place, say("dead_end", owner=use.owner, name=use.name))
 
 
 def _entries(hotline: Hotline) -> tuple[Node, ...]:

@@ -8,12 +8,13 @@ The alphabets texts must match stand in `controller.core.alphabets`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 
 from controller.core.alphabets import TEXT, TEXT_MAX, Alphabet
+from controller.core.saying import Saying, say
 
 Place = tuple[str | int, ...]
 """Where in the document: `("hotline", 2, "trunk")`. Numbers count from 0, as in JSON."""
@@ -45,10 +46,15 @@ class Problem:
     """One mistake: where, and what is wrong, in one line for a person."""
 
     place: Place
-    text: str
+    text: Saying
+
+    @property
+    def line(self) -> Saying:
+        """The mistake with its place in front."""
+        return say("at", where=spell(self.place), what=self.text) if self.place else self.text
 
     def __str__(self) -> str:
-        return f"{spell(self.place)}: {self.text}" if self.place else self.text
+        return str(self.line)
 
 
 @dataclass(slots=True)
@@ -59,7 +65,7 @@ class Report:
     warnings: list[Problem] = field(default_factory=list)
     _wrong: set[Place] = field(default_factory=set)
 
-    def add(self, place: Place, text: str) -> None:
+    def add(self, place: Place, text: Saying) -> None:
         """Report a mistake."""
         self._wrong.add(place)
         if len(self.problems) < REPORTED_MAX:
@@ -70,7 +76,7 @@ class Report:
         """Whether what follows is not told any more."""
         return len(self.problems) >= REPORTED_MAX
 
-    def warn(self, place: Place, text: str) -> None:
+    def warn(self, place: Place, text: Saying) -> None:
         """Tell something that is allowed and probably not meant."""
         self.warnings.append(Problem(place, text))
 
@@ -85,33 +91,46 @@ def once(values: Iterable[tuple[Place, str]], report: Report) -> None:
     for place, value in values:
         other = first.setdefault(value, place)
         if value and other != place:
-            report.add(place, f"'{value}' stands in {spell(other)} already")
+            report.add(place, say("stands_already", value=value, place=spell(other)))
 
 
-def meant(word: str, known: Iterable[str], nearness: float = 0.66) -> str:
+def meant(word: str, known: Iterable[str], nearness: float = 0.66) -> Saying | str:
     """The ` (did you mean …?)` for a word that is not known; empty when nothing is near."""
     names = list(islice(known, NEAR_MAX + 1))
     near = get_close_matches(word[:TEXT_MAX], names, 1, nearness) if len(names) <= NEAR_MAX else []
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    return say("did_you_mean", word=near[0]) if near else ""
 
 
-def shown(value: object) -> str:
+def shown(value: object) -> Saying | str:
     """A value in a few characters that are safe to print."""
     return repr(value[:40]) if isinstance(value, str) else kind_of(value)
 
 
-def kind_of(value: object) -> str:
+def kind_of(value: object) -> Saying:
     """What a value is, in words."""
-    for kind, words in (
-        (bool, "true or false"),
-        (int, "a whole number"),
-        (float, "a fraction"),
-        (str, "text"),
-        (list, "a list"),
+    for kind, name in (
+        (bool, "kind_flag"),
+        (int, "kind_integer"),
+        (float, "kind_fraction"),
+        (str, "kind_text"),
+        (list, "kind_list"),
+        (Mapping, "kind_table"),
+        (type(None), "kind_nothing"),
     ):
         if isinstance(value, kind):
-            return words
-    return "a table" if isinstance(value, Mapping) else "nothing" if value is None else "a date or time"
+            return Saying(name)
+    return say("kind_moment")
+
+
+def _must_be(name: str, value: object) -> Saying:
+    """What a value must be, by the name of the saying, and what it is instead."""
+    return say("must_be", wanted=Saying(name), kind=kind_of(value))
+
+
+def _none_of(value: object, allowed: tuple[str, ...]) -> Saying:
+    """A word that is none of a few."""
+    near = meant(value, allowed) if isinstance(value, str) else ""
+    return say("none_of", value=shown(value), allowed=", ".join(allowed), near=near)
 
 
 class Table:
@@ -136,7 +155,7 @@ class Table:
         self._asked[key] = None
         return self._raw.get(key)
 
-    def wrong(self, key: str, text: str) -> None:
+    def wrong(self, key: str, text: Saying) -> None:
         """Report a mistake in one key."""
         self.report.add(self.at(key), text)
 
@@ -145,12 +164,13 @@ class Table:
         value = self.raw(key)
         if key not in self._raw:
             if needed:
-                self.wrong(key, "is missing")
+                self.wrong(key, say("missing"))
             return default
         if not isinstance(value, str):
-            self.wrong(key, f"must be text, not {kind_of(value)}")
+            self.wrong(key, _must_be("kind_text", value))
         elif alphabet.pattern.fullmatch(value) is None or not value.isprintable():
-            self.wrong(key, f"{'this' if alphabet.secret else shown(value)} is not allowed here: {alphabet.words}")
+            what = say("this") if alphabet.secret else shown(value)
+            self.wrong(key, say("not_allowed", value=what, wanted=alphabet.words))
         else:
             return value
         return default
@@ -160,7 +180,7 @@ class Table:
         value = self.text(key, default=default)
         if value in allowed:
             return value
-        self.wrong(key, f"{value[:40]!r} is none of {', '.join(allowed)}{meant(value, allowed)}")
+        self.wrong(key, _none_of(value, allowed))
         return default
 
     def integer(self, key: str, default: int, low: int, high: int) -> int:
@@ -174,9 +194,10 @@ class Table:
         if key not in self._raw:
             return None
         if not isinstance(value, int) or isinstance(value, bool):
-            self.wrong(key, f"must be a whole number, not {kind_of(value)}")
+            self.wrong(key, _must_be("kind_integer", value))
         elif not low <= value <= high:
-            self.wrong(key, f"{value if abs(value) < NUMBER_SHOWN_MAX else 'this'} is out of range: {low} to {high}")
+            what = value if abs(value) < NUMBER_SHOWN_MAX else say("this")
+            self.wrong(key, say("out_of_range", value=what, low=low, high=high))
         else:
             return value
         return None
@@ -187,7 +208,7 @@ class Table:
         if isinstance(value, bool):
             return value
         if key in self._raw:
-            self.wrong(key, f"must be true or false, not {kind_of(value)}")
+            self.wrong(key, _must_be("kind_flag", value))
         return default
 
     def items(self, key: str) -> list[tuple[Place, object]]:
@@ -196,34 +217,36 @@ class Table:
         if isinstance(value, list):
             return [((*self.at(key), n), element) for n, element in enumerate(value)]
         if key in self._raw:
-            self.wrong(key, f"must be a list, not {kind_of(value)}")
+            self.wrong(key, _must_be("kind_list", value))
         return []
 
     def texts(self, key: str, alphabet: Alphabet) -> tuple[str, ...]:
         """A list of different texts, each in an alphabet."""
-        found: dict[str, None] = {}
-        for place, value in self.items(key):
+
+        def wrong(value: object) -> Saying | None:
             if not isinstance(value, str):
-                self.report.add(place, f"must be text, not {kind_of(value)}")
-            elif alphabet.pattern.fullmatch(value) is None or not value.isprintable():
-                self.report.add(place, f"{shown(value)} is not allowed here: {alphabet.words}")
-            elif value in found:
-                self.report.add(place, f"'{value}' is in the list twice")
-            else:
-                found[value] = None
-        return tuple(found)
+                return _must_be("kind_text", value)
+            if alphabet.pattern.fullmatch(value) is None or not value.isprintable():
+                return say("not_allowed", value=shown(value), wanted=alphabet.words)
+            return None
+
+        return self._different(key, wrong)
 
     def words(self, key: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
         """A list of different words out of a few."""
+        return self._different(key, lambda value: None if value in allowed else _none_of(value, allowed))
+
+    def _different(self, key: str, wrong: Callable[[object], Saying | None]) -> tuple[str, ...]:
+        """The elements of a list with which nothing is wrong, each once."""
         found: dict[str, None] = {}
         for place, value in self.items(key):
-            if not isinstance(value, str) or value not in allowed:
-                near = meant(value, allowed) if isinstance(value, str) else ""
-                self.report.add(place, f"{shown(value)} is none of {', '.join(allowed)}{near}")
-            elif value in found:
-                self.report.add(place, f"'{value}' is in the list twice")
+            mistake = wrong(value)
+            if mistake is None and value in found:
+                mistake = say("twice", value=value)
+            if mistake is None:
+                found[str(value)] = None
             else:
-                found[value] = None
+                self.report.add(place, mistake)
         return tuple(found)
 
     def table(self, key: str) -> Table | None:
@@ -232,7 +255,7 @@ class Table:
         if isinstance(value, Mapping):
             return Table(value, self.at(key), self.report)
         if key in self._raw:
-            self.wrong(key, f"must be a table, not {kind_of(value)}")
+            self.wrong(key, _must_be("kind_table", value))
         return None
 
     def tables(self, key: str) -> list[Table]:
@@ -242,7 +265,7 @@ class Table:
             if isinstance(value, Mapping):
                 found.append(Table(value, place, self.report))
             else:
-                self.report.add(place, f"must be a table, not {kind_of(value)}")
+                self.report.add(place, _must_be("kind_table", value))
         return found
 
     def all_keys(self) -> list[str]:
@@ -255,4 +278,4 @@ class Table:
         for key in self._raw:
             if key not in self._asked:
                 near = "" if self.report.full else meant(key, [row for row in self._asked if row not in self._raw])
-                self.wrong(key, f"there is no such key here{near}")
+                self.wrong(key, say("no_such_key", near=near))

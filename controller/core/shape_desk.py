@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from controller.core.addresses import may_be_posted_to
 from controller.core.alphabets import CONTACT, EXTENSION, FILE, NAME, SECRET, WORD
 from controller.core.numbers import normalise
+from controller.core.saying import say
 from controller.core.setup import (
     RING_TIME_MIN_S,
     AgentSetup,
@@ -68,7 +69,7 @@ def _keys(table: Table, owner: tuple[str, str], ways: WayReader) -> tuple[tuple[
     found: list[tuple[str, Way]] = []
     for key in inner.all_keys():
         if key not in KEYS:
-            inner.wrong(key, f"{shown(key)} is no key of a telephone: 0 to 9, * or #")
+            inner.wrong(key, say("no_telephone_key", value=shown(key)))
         found.append((key, ways.read(inner, key, owner, automatic=False) or Way()))
     return tuple(found)
 
@@ -80,9 +81,9 @@ def read_queue(table: Table, defaults: Defaults, ways: WayReader) -> Queue:
     lacking = [key for key in WAYS_OUT if not table.has(key)]
     overflow = ways.read(table, "overflow", owner, automatic=bool(lacking))
     if lacking and overflow is None:
-        table.wrong("overflow", f"is missing, and so callers have no way out ({', '.join(lacking)})")
+        table.wrong("overflow", say("no_way_out", keys=", ".join(lacking)))
     if table.has("hours") and not table.has("closed"):
-        table.wrong("closed", "is missing, and so callers have no way out when the hours are over")
+        table.wrong("closed", say("no_way_out_closed"))
     on_full, on_max_wait, on_no_agent = (ways.read(table, key, owner) or overflow or Way() for key in WAYS_OUT)
     return Queue(
         name=name,
@@ -112,7 +113,7 @@ def _queue_groups(table: Table) -> tuple[QueueGroup, ...]:
     for inner in table.tables("groups"):
         row = QueueGroup(inner.text("name", NAME, needed=True), inner.flag("primary", default=False))
         if row.name and row.name in {other.name for other in rows}:
-            inner.wrong("name", f"'{row.name}' is in the list twice")
+            inner.wrong("name", say("twice", value=row.name))
         inner.done()
         rows.append(row)
     if any(row.primary for row in rows):
@@ -127,7 +128,7 @@ def _sla(table: Table) -> Sla | None:
     sla = Sla(inner.integer("percent", 80, 1, 100), inner.integer("seconds", 20, 1, SLA_MAX_S))
     for key in ("percent", "seconds"):
         if not inner.has(key):
-            inner.wrong(key, "is missing")
+            inner.wrong(key, say("missing"))
     inner.done()
     return sla
 
@@ -162,11 +163,11 @@ def _phone(table: Table) -> Phone:
     inner = table.table("phone")
     if inner is None:
         if not table.has("phone"):
-            table.wrong("phone", "is missing: { user = …, password = … }, { contact = … } or { endpoint = … }")
+            table.wrong("phone", say("phone_missing"))
         return Phone()
     given = [key for key in ("user", "contact", "endpoint") if inner.has(key)]
     if len(given) != 1:
-        table.wrong("phone", "either registers (user and password), or has a contact, or is an endpoint that exists")
+        table.wrong("phone", say("phone_one_of"))
     phone = Phone(
         user=inner.text("user", NAME),
         password=inner.text("password", SECRET, needed=given == ["user"]),
@@ -174,7 +175,7 @@ def _phone(table: Table) -> Phone:
         endpoint=inner.text("endpoint", NAME),
     )
     if phone.password and given in (["contact"], ["endpoint"]):
-        inner.wrong("password", "belongs to a phone that registers with a user")
+        inner.wrong("password", say("password_without_user"))
     inner.done()
     return phone
 
@@ -184,7 +185,7 @@ def read_schedule(table: Table, defaults: Defaults) -> Schedule:
     name = table.text("name", NAME, needed=True)
     inner = table.table("open")
     if inner is None and not table.has("open"):
-        table.wrong("open", 'is missing: { mon = ["08:00-12:00", "13:30-17:30"], … }')
+        table.wrong("open", say("open_missing"))
     frames = tuple(_frames(inner, day) for day in WEEKDAYS) if inner else ((),) * len(WEEKDAYS)
     if inner:
         inner.done()
@@ -196,9 +197,9 @@ def _frames(table: Table, day: str) -> tuple[tuple[int, int], ...]:
     for place, value in table.items(day):
         frame = _frame(value)
         if frame is None:
-            table.report.add(place, f"{shown(value)} is no time of day such as 08:00-12:00 (or 22:00-06:00)")
+            table.report.add(place, say("no_frame", value=shown(value)))
         elif found and frame[0] < (found[-1][1] if found[-1][1] > found[-1][0] else 24 * 60):
-            table.report.add(place, "begins before the frame in front of it has ended")
+            table.report.add(place, say("frames_overlap"))
         else:
             found.append(frame)
     return tuple(found)
@@ -222,7 +223,7 @@ def _holidays(table: Table) -> tuple[str, ...]:
         try:
             found.append(date.fromisoformat(day if isinstance(day, str) else "").isoformat())
         except ValueError:
-            table.report.add(place, f"{shown(value)} is no date such as 2027-01-01")
+            table.report.add(place, say("no_date", value=shown(value)))
     return tuple(found)
 
 
@@ -231,13 +232,13 @@ def read_webhook(table: Table) -> Webhook:
     url = table.text("url", needed=True)
     good = _is_http(url)
     if url and not good:
-        table.wrong("url", f"{shown(url)} is no http or https address")
+        table.wrong("url", say("no_url", value=shown(url)))
     host = urlsplit(url).hostname or "" if good else ""
     if good and "@" in urlsplit(url).netloc:
         # Not repeated: what stands before the @ is mostly a password.
-        table.wrong("url", "may not carry a user or a password; notices are signed with `secret`")
+        table.wrong("url", say("url_with_user"))
     elif not may_be_posted_to(host):
-        table.wrong("url", f"{host} is no address of a receiver")
+        table.wrong("url", say("no_receiver", host=host))
     named = NAME.pattern.fullmatch(host) is not None
     return Webhook(
         name=table.text("name", NAME, default=host if named else "", needed=good and not named),

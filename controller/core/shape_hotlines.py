@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from controller.core.alphabets import DIAL_CODE, NAME, TEXT
 from controller.core.numbers import Kind, normalise
+from controller.core.saying import say
 from controller.core.setup import Adaptive, Defaults, Fallback, Hotline, Limits, Way
 from controller.core.shape import Table, kind_of, shown
 from controller.core.shape_limits import read_limits
@@ -60,7 +61,7 @@ def _own_number(table: Table, country: str) -> tuple[str, str]:
     number = normalise(written, country)
     if number.kind is Kind.UNKNOWN and not (number.e164 or number.dial.startswith("+")):
         if not table.report.wrong(table.at("number")):
-            table.wrong("number", f"{shown(written)} is no number of {country}: write E.164 (+84…) or a short code")
+            table.wrong("number", say("no_own_number", value=shown(written), country=country))
         return "", "local"
     return number.shown, _TYPE_OF_KIND.get(number.kind, "local")
 
@@ -71,7 +72,7 @@ def _outbound_groups(table: Table) -> tuple[str, ...] | None:
         return None
     if isinstance(value, list):
         return table.texts("outbound_groups", NAME)
-    table.wrong("outbound_groups", f'must be "all" or a list of groups, not {kind_of(value)}')
+    table.wrong("outbound_groups", say("must_be", wanted=say("all_or_groups"), kind=kind_of(value)))
     return ()
 
 
@@ -85,7 +86,7 @@ def _fallback(table: Table, country: str) -> Fallback:
         inner.done()
         return Fallback("phone", phone)
     if table.has("fallback"):
-        table.wrong("fallback", 'must be "announce", "ring" or { phone = … }')
+        table.wrong("fallback", say("fallback_forms"))
     return Fallback()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import phonenumbers
 
 from controller.core.alphabets import NAME, TEXT
+from controller.core.saying import say
 from controller.core.setup import NUMBER_KINDS, Limits, Reach
 from controller.core.shape import Table, kind_of, shown
 
@@ -45,13 +46,13 @@ def _countries(table: Table, rest: tuple[str, ...] | None) -> tuple[str, ...] | 
     if value == "all":
         return None
     if not isinstance(value, list):
-        table.wrong("countries", f'must be "all" or a list of countries, not {kind_of(value)}')
+        table.wrong("countries", say("must_be", wanted=say("all_or_countries"), kind=kind_of(value)))
         return ()
     found = table.texts("countries", TEXT)
     for n, country in enumerate(found):
         if country not in phonenumbers.SUPPORTED_REGIONS:
             place = (*table.at("countries"), n)
-            table.report.add(place, f"{shown(country)} is no country of two capital letters (ISO 3166), such as VN")
+            table.report.add(place, say("no_country", value=shown(country)))
     return found
 
 
@@ -62,6 +63,6 @@ def _kinds(table: Table, rest: tuple[str, ...]) -> tuple[str, ...]:
     if value == "all":
         return NUMBER_KINDS
     if not isinstance(value, list):
-        table.wrong("kinds", f'must be "all" or a list of kinds, not {kind_of(value)}')
+        table.wrong("kinds", say("must_be", wanted=say("all_or_kinds"), kind=kind_of(value)))
         return ()
     return table.words("kinds", NUMBER_KINDS)

@@ -11,6 +11,7 @@ import phonenumbers
 
 from controller.core.alphabets import EXTENSION, HOST, NAME, PATH, TEXT
 from controller.core.numbers import comparable, comparable_prefix, normalise
+from controller.core.saying import say
 from controller.core.setup import NUMBER_KINDS, WRAP_UP_MAX_S, Blocked, Defaults, Ported, Trunk
 from controller.core.shape import Table, meant, shown
 from controller.core.shape_limits import read_limits, read_reach
@@ -56,7 +57,7 @@ def read_country(table: Table, default: str) -> str:
     country = table.text("country", default=default)
     if country in phonenumbers.SUPPORTED_REGIONS:
         return country
-    table.wrong("country", f"{shown(country)} is no country of two capital letters (ISO 3166), such as VN")
+    table.wrong("country", say("no_country", value=shown(country)))
     return default
 
 
@@ -66,7 +67,7 @@ def read_timezone(table: Table, default: str) -> str:
     try:
         ZoneInfo(timezone)
     except (KeyError, OSError, ValueError):
-        table.wrong("timezone", f"{shown(timezone)} is no time zone (IANA), such as Asia/Ho_Chi_Minh")
+        table.wrong("timezone", say("no_timezone", value=shown(timezone)))
         return default
     return timezone
 
@@ -82,13 +83,13 @@ def read_trunk(table: Table, carriers: Spelling, country: str = "VN") -> Trunk:
     name = table.text("name", NAME, needed=True)
     host, endpoint = _host(table), table.text("endpoint", NAME)
     if table.has("host") == table.has("endpoint"):
-        more = "not both" if table.has("host") else "none is there"
-        table.wrong("host", f"either host or endpoint says where the trunk leads ({more})")
+        more = say("not_both") if table.has("host") else say("none_is_there")
+        table.wrong("host", say("host_or_endpoint", more=more))
     place, account = table.word("caller_id_in", CALLER_ID_PLACES, "both"), table.text("account", NAME)
     if place == "pai" and not table.has("account"):
-        table.wrong("account", 'is missing: with caller_id_in = "pai" it is what stands in From')
+        table.wrong("account", say("account_missing"))
     elif account and place != "pai":
-        table.wrong("account", 'has a meaning only with caller_id_in = "pai"')
+        table.wrong("account", say("account_only_pai"))
     return Trunk(
         name=name,
         carrier=read_carrier_name(table, carriers),
@@ -115,9 +116,9 @@ def _prefixes(table: Table, country: str) -> tuple[str, ...]:
     for place, value in table.items("excluded_prefixes"):
         prefix = comparable_prefix(value, country) if isinstance(value, str) else ""
         if prefix in {"", "+"}:
-            table.report.add(place, f"{shown(value)} is no prefix of phone numbers")
+            table.report.add(place, say("no_phone_prefix", value=shown(value)))
         elif prefix in found:
-            table.report.add(place, f"'{value}' is in the list twice")
+            table.report.add(place, say("twice", value=value))
         else:
             found[prefix] = None
     return tuple(found)
@@ -138,7 +139,7 @@ def _host(table: Table) -> str:
         right = False
     if right:
         return f"{address}:{port}"
-    table.wrong("host", f"{shown(host)} is no {HOST.words}; a carrier is known by its address, not by a name")
+    table.wrong("host", say("no_host", value=shown(host), wanted=HOST.words))
     return ""
 
 
@@ -153,9 +154,9 @@ def read_carrier_name(table: Table, carriers: Spelling, *, needed: bool = False)
         return name
     near = meant(written, carriers.values(), _SLIP)
     if near or NAME.pattern.fullmatch(written) is None:
-        table.wrong("carrier", f"no carrier is named {shown(written)}{near}")
+        table.wrong("carrier", say("no_carrier", value=shown(written), near=near))
         return ""
-    table.report.warn(table.at("carrier"), f"{shown(written)} is in no table of carriers, so it holds no prefixes")
+    table.report.warn(table.at("carrier"), say("carrier_in_no_table", value=shown(written)))
     return written
 
 
@@ -165,13 +166,13 @@ def read_blocked(table: Table, defaults: Defaults) -> Blocked:
     written, country = table.text("number", TEXT, needed=True), defaults.country
     number = comparable_prefix(written, country) if prefix else comparable(normalise(written, country), country)
     if number in {"", "+"} and not table.report.wrong(table.at("number")):
-        table.wrong("number", f"{shown(written)} is no {'prefix' if prefix else 'phone number'}")
+        table.wrong("number", say("no_prefix" if prefix else "no_phone_number", value=shown(written)))
     scopes = table.texts("scopes", TEXT) if table.has("scopes") else SCOPES
     for scope in scopes:
         if scope not in SCOPES:
-            table.wrong("scopes", f"{shown(scope)} is none of {', '.join(SCOPES)}")
+            table.wrong("scopes", say("none_of", value=shown(scope), allowed=", ".join(SCOPES), near=""))
     if not scopes:
-        table.wrong("scopes", f"must name at least one of {', '.join(SCOPES)}")
+        table.wrong("scopes", say("must_name_one", allowed=", ".join(SCOPES)))
     return Blocked(number, scopes, prefix, _until_ms(table, defaults.timezone))
 
 
@@ -189,7 +190,7 @@ def _until_ms(table: Table, timezone: str) -> int | None:
     except ValueError:
         pass
     if table.has("until"):
-        table.wrong("until", "must be a date or time such as 2027-01-31 or 2027-01-31T18:00:00+07:00")
+        table.wrong("until", say("no_moment"))
     return None
 
 
@@ -198,5 +199,5 @@ def read_ported(table: Table, country: str, carriers: Spelling) -> Ported:
     written = table.text("number", TEXT, needed=True)
     number = normalise(written, country).e164
     if not number and not table.report.wrong(table.at("number")):
-        table.wrong("number", f"{shown(written)} is no phone number of a subscriber")
+        table.wrong("number", say("no_subscriber", value=shown(written)))
     return Ported(number, read_carrier_name(table, carriers, needed=True), table.flag("override", default=False))

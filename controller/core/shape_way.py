@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from controller.core.alphabets import FILE, NAME, TEXT
 from controller.core.numbers import normalise
+from controller.core.saying import say
 from controller.core.setup import Way, WayKind
 from controller.core.shape import Place, Report, Table, kind_of, meant, shown
 
-_FORMS = '"hangup", { queue = … }, { menu = … }, { phone = … }, { voicemail = true } or { play = …, then = … }'
+_FORMS = say("way_forms", play="{ play = …, then = … }")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ class WayReader:
             return self._table(Table(value, place, self._report), repeat=repeat)
         words = (WayKind.HANGUP, WayKind.REPEAT) if repeat else (WayKind.HANGUP,)
         if not isinstance(value, str):
-            self._report.add(place, f"must be {_FORMS}, not {kind_of(value)}")
+            self._report.add(place, say("must_be", wanted=_FORMS, kind=kind_of(value)))
         elif value not in words:
-            also = ' or "repeat"' if repeat else ""
-            self._report.add(place, f"{shown(value)} is no way to go: {_FORMS}{also}{meant(value, words)}")
+            forms = say("way_forms_or_repeat", forms=_FORMS) if repeat else _FORMS
+            self._report.add(place, say("no_way", value=shown(value), forms=forms, near=meant(value, words)))
         else:
             return Way(WayKind(value))
         return Way()
@@ -68,7 +69,7 @@ class WayReader:
     def _table(self, table: Table, *, repeat: bool) -> Way:
         named = [key for key in ("queue", "menu", "phone", "voicemail", "play") if table.has(key)]
         if len(named) != 1:
-            self._report.add(table.place, f"must name one place to go: {_FORMS}")
+            self._report.add(table.place, say("one_place", forms=_FORMS))
             return Way()
         way = self._by_key(table, named[0], repeat=repeat)
         table.done()
@@ -82,7 +83,7 @@ class WayReader:
                 return self._phone(table)
             case "voicemail":
                 if not table.flag(key, default=True):
-                    table.wrong(key, "can only be true")
+                    table.wrong(key, say("only_true"))
                 return Way(WayKind.VOICEMAIL)
             case _:
                 return self._play(table, repeat=repeat)
@@ -99,7 +100,7 @@ class WayReader:
         sound = table.text("play", FILE)
         value = table.raw("then")
         if isinstance(value, Mapping) and "play" in value:
-            table.wrong("then", "may not play a second announcement")
+            table.wrong("then", say("second_announcement"))
             return Way(play=sound)
         then = self._way(value, table.at("then"), repeat=repeat) if table.has("then") else Way()
         return replace(then, play=sound)
@@ -110,5 +111,5 @@ def read_phone(table: Table, key: str, country: str) -> str:
     written = table.text(key, TEXT, needed=True)
     dial = normalise(written, country).dial
     if not dial and not table.report.wrong(table.at(key)):
-        table.wrong(key, f"{shown(written)} is no phone number")
+        table.wrong(key, say("no_phone_number", value=shown(written)))
     return dial

@@ -48,6 +48,7 @@ from controller.core.model import (
     TrunkState,
     key_of,
 )
+from controller.core.saying import say
 from controller.core.turn import Turn
 from controller.core.world import World
 
@@ -85,7 +86,7 @@ def step(world: World, event: events.Event, now_ms: int) -> Step:
         turn.undo()
         why = f"{type(exc).__name__}: {exc}"
         odd = facts.OddEvent(getattr(event, "call", ""), type(event).__name__, why[:200])
-        return Step(turn.cause, (), (), (odd,), Answer("conflict", "this could not be done: see the log"), why)
+        return Step(turn.cause, (), (), (odd,), Answer("conflict", say("see_log")), why)
     return Step(turn.cause, changes, tuple(turn.commands), tuple(turn.facts), answer)
 
 
@@ -172,7 +173,7 @@ def _status(turn: Turn, event: events.AgentStatusAsked) -> Answer:
 
 def _hangup(turn: Turn, event: events.HangupAsked) -> Answer:
     if event.call not in turn.world.calls:
-        return Answer("not_found", f"no live call has the id {event.call!r}")
+        return Answer("not_found", say("no_live_call", call=repr(event.call)))
     calls.handle(turn, event)
     return OK
 

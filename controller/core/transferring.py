@@ -14,6 +14,7 @@ from controller.core import alerts, commands, ending, facts, fraud, trunks, ways
 from controller.core.answer import OK, Answer
 from controller.core.events import ConsultAsked, TransferAsked
 from controller.core.model import Call, Phase
+from controller.core.saying import say
 from controller.core.turn import Turn
 
 
@@ -21,9 +22,9 @@ def asked(turn: Turn, event: TransferAsked) -> Answer:
     """Send a talking caller on, or say in one line why not."""
     call = turn.world.calls.get(event.call)
     if call is None:
-        return Answer("not_found", f"no live call has the id {event.call!r}")
+        return Answer("not_found", say("no_live_call", call=repr(event.call)))
     if call.consult:
-        return Answer("conflict", "a phone is consulted: complete or cancel that first")
+        return Answer("conflict", say("consulted_first"))
     turn.by = event.by
     found = permitted(turn, call, event)
     if isinstance(found, Answer):
@@ -38,7 +39,7 @@ def asked(turn: Turn, event: TransferAsked) -> Answer:
 def permitted(turn: Turn, call: Call, event: TransferAsked | ConsultAsked) -> trunks.Decision | Answer:
     """What is decided about an outside phone for a caller who talks to an agent; an answer when it is no."""
     if call.phase is not Phase.TALKING or not call.agent:
-        return Answer("conflict", "only a caller who talks to an agent can be transferred")
+        return Answer("conflict", say("only_talking"))
     question = ways.question(turn, call, event.dialled, event.via or call.hotline)
     question = replace(question, agent=call.agent, ported=event.ported, ported_source=event.ported_source)
     decision = trunks.decide(question)
@@ -46,7 +47,7 @@ def permitted(turn: Turn, call: Call, event: TransferAsked | ConsultAsked) -> tr
     if decision.allowed:
         return decision
     turn.say(facts.OutboundBlocked(call.id, call.agent, decision.to, decision.reason, decision.steps))
-    return Answer("refused", f"{decision.to or event.dialled} may not be called: {decision.reason}")
+    return Answer("refused", say("may_not_be_called", number=decision.to or event.dialled, reason=decision.reason))
 
 
 def leave_agent(turn: Turn, call: Call) -> Call:

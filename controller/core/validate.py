@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from controller.core import sense, sense_ways
 from controller.core.carrier_table import CarrierTable, read_carrier
+from controller.core.saying import say
 from controller.core.sense import Draft
 from controller.core.setup import Carrier, Defaults, Hotline, Setup, TableSource, Trunk
 from controller.core.shape import Place, Problem, Report, Table
@@ -110,9 +111,7 @@ class _Reading:
         if not own and not self._root.has("carrier"):
             return self._shipped.carriers, self._shipped.source
         if defaults.carriers:
-            self._report.add(
-                ("defaults", "carriers"), "the setup has carriers of its own, so it can name no file of them"
-            )
+            self._report.add(("defaults", "carriers"), say("own_carriers"))
         return own, ITS_OWN
 
     def _rows(self, table: str, read: Callable[[Table], Row]) -> tuple[Row, ...]:
@@ -136,4 +135,4 @@ def _expired(draft: Draft, now_ms: int, report: Report) -> None:
     """Warn of rows that no longer do anything."""
     for place, row in draft.placed("blocked", draft.setup.blocked):
         if row.until_ms is not None and row.until_ms <= now_ms:
-            report.warn((*place, "until"), "is over: this number is no longer blocked")
+            report.warn((*place, "until"), say("blocked_is_over"))

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from controller.core.alphabets import CONTACT, DIGITS, NAME, SECRET, Alphabet
+from controller.core.saying import say
 from controller.errors import TongdaiError
 
-NUMBER: Final = Alphabet(re.compile(r"\+?[0-9*#]{1,31}"), "a phone number")
-WORDS: Final = Alphabet(re.compile(r"[A-Za-z0-9_.,:/!+*=@ -]{0,200}"), "plain words")
-PATH: Final = Alphabet(re.compile(r"/[^\x00-\x1f;\[\]<>\"'\\#]{0,400}"), "an absolute path of plain characters")
-LANGUAGE: Final = Alphabet(re.compile(r"[a-z]{2}"), "a language of two letters")
+NUMBER: Final = Alphabet(re.compile(r"\+?[0-9*#]{1,31}"), say("wants_phone_number"))
+WORDS: Final = Alphabet(re.compile(r"[A-Za-z0-9_.,:/!+*=@ -]{0,200}"), say("wants_words"))
+PATH: Final = Alphabet(re.compile(r"/[^\x00-\x1f;\[\]<>\"'\\#]{0,400}"), say("wants_plain_path"))
+LANGUAGE: Final = Alphabet(re.compile(r"[a-z]{2}"), say("wants_language"))
 __all__ = (
     "CONTACT",
     "DIGITS",

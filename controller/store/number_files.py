@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping
 
 from controller.core import numbers
+from controller.core.saying import Saying, say
 from controller.core.setup import Blocked
 from controller.errors import SetupError
 
@@ -37,18 +38,18 @@ class Report:
     """What a reading found: good rows, and mistakes with file, line and column."""
 
     rows: int = 0
-    problems: list[str] = field(default_factory=list)
+    problems: list[Saying] = field(default_factory=list)
     more: int = 0
     useless: bool = False
 
-    def add(self, problem: str) -> None:
+    def add(self, problem: Saying) -> None:
         """Note a mistake."""
         if len(self.problems) < PROBLEMS_MAX:
             self.problems.append(problem)
         else:
             self.more += 1
 
-    def give_up(self, problem: str) -> None:
+    def give_up(self, problem: Saying) -> None:
         """Note a mistake after which nothing in the file can be believed."""
         self.useless = True
         self.add(problem)
@@ -61,26 +62,30 @@ class Report:
     def check(self, *, skip_bad: bool = False) -> None:
         """Raise SetupError with every mistake when there is one; `skip_bad` forgives lines, not a useless file."""
         if self.problems and not (skip_bad and not self.useless):
-            rest = (f"... and {self.more} more",) if self.more else ()
+            rest = (say("and_more", n=self.more),) if self.more else ()
             raise SetupError((*self.problems, *rest))
 
 
 class LineError(ValueError):
-    """A line, or a column of it, that cannot be used; the message names the column first."""
+    """A line, or a column of it, that cannot be used; the saying names the column first."""
+
+    def __init__(self, said: Saying) -> None:
+        super().__init__(str(said))
+        self.said = said
 
 
 def ported_row(columns: Columns, country: str, carriers: Mapping[str, str] | None) -> tuple[int, str]:
     """Read a ported number and its carrier; `carriers` are known spellings in small letters, None to take any."""
     number = numbers.normalise(columns["number"], country).e164
     if not number:
-        raise LineError(f"number: {columns['number'][:20]!r} is no phone number")
+        raise LineError(say("number_none", value=repr(columns["number"][:20])))
     carrier = columns["carrier"].strip()
     if carriers is not None:
         if carrier.casefold() not in carriers:
-            raise LineError(f"carrier: {carrier[:40]!r} is not in the setup")
+            raise LineError(say("carrier_unknown", value=repr(carrier[:40])))
         carrier = carriers[carrier.casefold()]
     if not carrier:
-        raise LineError("carrier: is empty")
+        raise LineError(say("carrier_empty"))
     return int(number[1:]), carrier
 
 
@@ -94,11 +99,11 @@ def blocked_row(columns: Columns, country: str, _carriers: Mapping[str, str] | N
         else numbers.comparable(numbers.normalise(typed, country), country)
     )
     if spelled in {"", "+"}:
-        raise LineError(f"number: {typed[:20]!r} is no phone number")
+        raise LineError(say("number_none", value=repr(typed[:20])))
     scopes = tuple(dict.fromkeys(columns.get("scopes", "").split())) or SCOPES
     for scope in scopes:
         if scope not in SCOPES:
-            raise LineError(f"scopes: {scope[:20]!r} is none of {', '.join(SCOPES)}")
+            raise LineError(say("scope_unknown", value=repr(scope[:20]), allowed=", ".join(SCOPES)))
     return {
         "number": spelled,
         "prefix": prefix,
@@ -134,7 +139,7 @@ def read(
         try:
             values = read_row(table.columns_of(fields), country, carriers)
         except LineError as error:
-            table.wrong(line, str(error))
+            table.wrong(line, error.said)
             continue
         report.rows += 1
         yield values
@@ -150,15 +155,18 @@ class CsvFile:
         self.columns: tuple[str, ...] = ()
         self.separator = ""
 
-    def wrong(self, line: int, problem: str) -> None:
+    def wrong(self, line: int, problem: Saying | str) -> None:
         """Note what is wrong with a line."""
-        self.report.add(f"{self.path.name}:{line}: {problem}")
+        self.report.add(self._at(line, problem))
+
+    def _at(self, line: int, problem: Saying | str) -> Saying:
+        return say("at_line", file=self.path.name, line=line, what=problem)
 
     def heads(self, line: int, fields: list[str], needed: tuple[str, ...]) -> tuple[str, ...] | None:
         """Take the names of the columns from the first line; None when one that is needed is missing."""
         found = tuple(head.strip().casefold() for head in fields)
         if not all(name in found for name in needed):
-            self.report.give_up(f"{self.path.name}:{line}: wants a first line with the columns {', '.join(needed)}")
+            self.report.give_up(self._at(line, say("columns_wanted", columns=", ".join(needed))))
             return None
         self.columns = found
         return found
@@ -166,7 +174,7 @@ class CsvFile:
     def columns_of(self, fields: list[str]) -> Columns:
         """A line's fields by the names of their columns; LineError when there are more or fewer."""
         if len(fields) != len(self.columns):
-            raise LineError(f"has {len(fields)} columns, the first line names {len(self.columns)}")
+            raise LineError(say("columns_differ", found=len(fields), named=len(self.columns)))
         return dict(zip(self.columns, fields, strict=True))
 
     def lines(self) -> Iterator[tuple[int, list[str]]]:
@@ -191,14 +199,14 @@ class CsvFile:
                     if max(map(len, (*lines, rest))) >= LINE_MAX:
                         good = [len(raw) >= LINE_MAX for raw in (*lines, rest)].index(True)
                         yield first, lines[:good]
-                        self.report.give_up(f"{self.path.name}:{first + good}: is longer than {LINE_MAX} bytes")
+                        self.report.give_up(self._at(first + good, say("line_too_long", most=LINE_MAX)))
                         return
                     yield first, lines
                     first += len(lines)
                 if rest:
                     yield first, [rest]
         except OSError as error:
-            raise SetupError((f"{self.path}: cannot be read ({error.strerror})",)) from None
+            raise SetupError((say("unreadable", file=self.path, why=error.strerror),)) from None
 
     def fields(self, line: int, raw: bytes) -> list[str]:
         """Read one line; none when it is empty or was noted as a mistake."""
@@ -207,7 +215,7 @@ class CsvFile:
             self.separator = self.separator or _separator(text)
             fields = next(csv.reader((text,), delimiter=self.separator, strict=True), [])
         except UnicodeDecodeError:
-            self.wrong(line, "is not UTF-8")
+            self.wrong(line, say("not_utf8"))
         except csv.Error as error:
             self.wrong(line, str(error))
         else:
@@ -217,7 +225,7 @@ class CsvFile:
     def finish(self) -> None:
         """Say so when there was nothing at all."""
         if not self.columns and not self.report.problems:
-            self.report.give_up(f"{self.path.name}:1: the file is empty")
+            self.report.give_up(self._at(1, say("file_empty")))
 
 
 def _separator(head: str) -> str:
@@ -227,7 +235,7 @@ def _separator(head: str) -> str:
 def _flag(text: str) -> bool:
     word = text.strip().casefold()
     if word not in _WORDS:
-        raise LineError(f"prefix: {text[:20]!r} is neither yes nor no")
+        raise LineError(say("prefix_unclear", value=repr(text[:20])))
     return _WORDS[word]
 
 
@@ -237,7 +245,7 @@ def _until_ms(text: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise LineError(f"until: {text[:40]!r} is no date (2026-12-31 or 2026-12-31T18:00+07:00)") from None
+        raise LineError(say("until_none", value=repr(text[:40]))) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return int(moment.timestamp() * 1000)

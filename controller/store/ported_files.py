@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
-from controller.core.ported import SHIFT, TAG_BITS, WORD_BYTES, Words, place_of, word_of
+from controller.core.ported import CARRIERS_MAX, SHIFT, TAG_BITS, WORD_BYTES, Words, place_of, word_of
+from controller.core.saying import say
 from controller.core.vietnam import MOBILE_FIRST
 from controller.errors import LedgerError
 from controller.store.number_files import CsvFile, LineError, Report, ported_row
@@ -176,7 +177,7 @@ def _slowly(table: CsvFile, reading: Reading, line: int, raw: bytes) -> int:
         number, carrier = ported_row(table.columns_of(fields), reading.country, reading.carriers)
         place = place_of(carrier, reading.places)
     except (LineError, ValueError) as error:
-        table.wrong(line, str(error))
+        table.wrong(line, error.said if isinstance(error, LineError) else say("too_many_carriers", most=CARRIERS_MAX))
         return 0
     reading.report.rows += 1
     return word_of(number, reading.place, place)

@@ -21,6 +21,7 @@ from sqlalchemy import insert
 
 from controller.core import ported
 from controller.core.ported import CARRIER_BITS, LISTS_MAX, merged
+from controller.core.saying import Saying, say
 from controller.errors import LedgerError, SetupError
 from controller.store import audit, ported_books, ported_files
 from controller.store.db import Database
@@ -43,7 +44,7 @@ class Imported:
     rows: int
     removed: int
     skipped: int = 0
-    problems: tuple[str, ...] = ()
+    problems: tuple[Saying, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _place_for(lists: tuple[Listed, ...], name: str) -> tuple[list[Listed], int]
         if place is not None:
             return found, place
     if len(found) == LISTS_MAX:
-        raise SetupError((f"there are {LISTS_MAX} lists of ported numbers already: import one again without its rows",))
+        raise SetupError((say("too_many_lists", most=LISTS_MAX),))
     return [*found, Listed("", 0, 0)], len(found)
 
 

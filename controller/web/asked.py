@@ -15,6 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from controller.core.answer import Answer
 from controller.core.events import Event
+from controller.core.saying import say
 from controller.ports import Deed
 from controller.web.auth import Principal, Role
 from controller.web.deps import Deps
@@ -118,7 +119,7 @@ def _unpack(cursor: str) -> str:
 
 
 def _bad_cursor() -> Problem:
-    return Problem(422, "the cursor is not one of ours", errors=(Mistake("query.cursor", "is not one of ours"),))
+    return Problem(422, say("cursor_not_ours"), errors=(Mistake("query.cursor", say("not_ours")),))
 
 
 def own(principal: Principal, agent: str) -> bool:
@@ -156,4 +157,4 @@ async def ask(deps: Deps, who: Principal, wish: Wish) -> None:
         return
     status = _STATUS.get(answer.code, 409)
     errors = (Mistake(wish.path, answer.reason),) if status == _STATUS["invalid"] else ()
-    raise Problem(status, answer.reason or "this cannot be done now", errors=errors)
+    raise Problem(status, answer.reason or say("not_now"), errors=errors)

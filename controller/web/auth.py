@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from controller.core.saying import say
 from controller.errors import LedgerError
 from controller.web.deps import Clock, Tokens
 from controller.web.problems import Problem
@@ -225,16 +226,16 @@ class Doorkeeper:
         if len(self._failures) > PEERS_MAX:
             self._failures.popitem(last=False)
         if count < FAILURES_MAX:
-            return Problem(401, "the token is not known, or it was revoked")
+            return Problem(401, say("token_not_known"))
         wait_s = (since_ms + FAILURES_WINDOW_MS - now_ms) // 1000 + 1
-        return Problem(429, "too many wrong tokens from here", headers={"Retry-After": str(wait_s)})
+        return Problem(429, say("too_many_tokens"), headers={"Retry-After": str(wait_s)})
 
 
 def bearer(shown: Sequence[str]) -> str:
     """Take the token out of the Authorization headers; Problem 401 unless there is exactly one."""
     if len(shown) != 1:
-        raise Problem(401, "one token is wanted: Authorization: Bearer TOKEN")
+        raise Problem(401, say("token_wanted"))
     scheme, _, token = shown[0].strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Problem(401, "the Authorization header wants the form: Bearer TOKEN")
+        raise Problem(401, say("token_form"))
     return token.strip()

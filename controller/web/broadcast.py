@@ -11,6 +11,7 @@ import json
 from collections import deque
 from typing import Final
 
+from controller.core.saying import say
 from controller.ports import Said
 from controller.web.auth import Principal, Role
 from controller.web.deps import Feed, Subscription
@@ -91,7 +92,7 @@ class Broadcast:
     def must_have_room(self) -> None:
         """Problem 503 when nobody else may watch."""
         if self.closed or len(self._viewers) >= self.most:
-            raise Problem(503, "no more viewers are taken now")
+            raise Problem(503, say("no_more_viewers"))
 
     def join(self) -> Viewer:
         """Begin to watch: facts said from now on are put before the viewer."""

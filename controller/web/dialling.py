@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.core import dialcodes, trunks
+from controller.core.saying import say
 from controller.core.text import clean_number
 from controller.web.deps import Deps
 from controller.web.problems import Mistake, Problem
@@ -24,7 +25,7 @@ async def read_dialled(deps: Deps, to: str, hotline: str) -> Dialled:
     """Read `to` and `hotline` however they are written; Problem 422 when `to` is no phone number."""
     number = clean_number(to)
     if not number:
-        raise Problem(422, "this is no phone number", errors=(Mistake("body.to", "is no phone number"),))
+        raise Problem(422, say("this_no_phone_number"), errors=(Mistake("body.to", say("is_no_phone_number")),))
     setup = deps.engine.world.setup
     number, via = dialcodes.take_off(setup, number, hotline)
     found = trunks.find_hotline(setup, via)

@@ -16,6 +16,7 @@ from starlette.datastructures import State
 from starlette.types import Receive, Scope, Send
 
 from controller import __version__
+from controller.core.saying import Saying, say
 from controller.settings import Http
 from controller.web import auth, problems
 from controller.web.deps import Clock, Tokens
@@ -113,7 +114,7 @@ def create_standby(deps: StandbyDeps, http: Http | None = None) -> FastAPI:
     return app
 
 
-def _detail(standing: Standing) -> str:
+def _detail(standing: Standing) -> Saying:
     if not standing.leader:
-        return "this is a standby, and nobody leads yet"
-    return f"this is the standby of {standing.leader}"
+        return say("standby_alone")
+    return say("standby_of", leader=standing.leader)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -19,10 +19,11 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from controller.core.saying import Saying, say
 from controller.settings import Http
 from controller.web import auth
 from controller.web.auth import Access, Doorkeeper, Principal, Role
-from controller.web.problems import Mistake, Problem, of_error, response
+from controller.web.problems import Mistake, Problem, language_of, of_error, response
 
 BUSY_MAX: Final = 128
 """Requests worked on at once, event streams not counted; beyond that 503."""
@@ -94,7 +95,7 @@ class Gate:
             await self._app(scope, receive, answer)
             return
         if self._busy >= BUSY_MAX:
-            raise Problem(503, "too many requests at once, try again")
+            raise Problem(503, say("too_many_requests"))
         self._busy += 1
         try:
             async with asyncio.timeout(access.limit_s):
@@ -112,7 +113,7 @@ class Gate:
                 return Principal(Role.READ)
             principal = await self._doorkeeper.principal(auth.bearer(headers.getlist("authorization")), peer)
             if principal.role not in access.roles:
-                raise Problem(403, f"a token of role {principal.role} may not do this")
+                raise Problem(403, say("role_may_not", role=principal.role))
             return principal
 
         return ask
@@ -126,7 +127,7 @@ class Gate:
             _log.error("request_broke", request=instance, path=scope["path"], exc_info=error)
         if answer.started:
             raise ConnectionResetError("the answer had begun") from error
-        await response(problem, instance)(scope, receive, answer)
+        await response(problem, instance, language_of(Headers(scope=scope)))(scope, receive, answer)
 
     def _note_refusal(self, problem: Problem, scope: Scope) -> None:
         """Log who is turned away: the first of a kind from one place at once, the rest as a number, once a minute."""
@@ -172,17 +173,17 @@ def _check_host(headers: Headers, hosts: frozenset[str]) -> None:
     """Refuse a request for another name: a page elsewhere may have pointed its own name at this address."""
     shown = headers.getlist("host")
     if len(shown) != 1 or _host_of(shown[0]) not in hosts:
-        raise Problem(421, "this service is not known under that name (setting http.hosts)")
+        raise Problem(421, say("wrong_host"))
 
 
 def _declared(scope: Scope) -> Access:
     """Find the access a request wants; Problem 404 or 405 when nobody declared it."""
     methods = auth.find(scope["path"])
     if methods is None:
-        raise Problem(404, "there is nothing here")
+        raise Problem(404, say("nothing_here"))
     access = methods.get(scope["method"])
     if access is None:
-        raise Problem(405, "this is not done here", headers={"Allow": ", ".join(sorted(methods))})
+        raise Problem(405, say("not_done_here"), headers={"Allow": ", ".join(sorted(methods))})
     return access
 
 
@@ -191,21 +192,21 @@ def _check_query(scope: Scope, known: frozenset[str]) -> None:
     try:
         pairs = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     except ValueError:
-        raise Problem(422, "the query string cannot be read") from None
+        raise Problem(422, say("query_unreadable")) from None
     times = Counter(name for name, _ in pairs)
-    errors = [Mistake(f"query.{name}", "is not known here") for name in times if name not in known]
-    errors += [Mistake(f"query.{name}", "is given twice") for name, count in times.items() if count > 1]
+    errors = [Mistake(f"query.{name}", say("not_known_here")) for name in times if name not in known]
+    errors += [Mistake(f"query.{name}", say("given_twice")) for name, count in times.items() if count > 1]
     if errors:
-        raise Problem(422, "the request was not understood, nothing was done", errors=tuple(errors))
+        raise Problem(422, say("not_understood"), errors=tuple(errors))
 
 
 def _check_origin(headers: Headers, hosts: frozenset[str]) -> None:
     """Refuse what a page of another site sends; programs show no origin, and need none."""
     origin = headers.get("origin")
     if origin is not None and _host_of(origin.partition("://")[2]) not in hosts:
-        raise Problem(403, "a page of another site may not do this")
+        raise Problem(403, say("other_site"))
     if headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
-        raise Problem(403, "a page of another site may not do this")
+        raise Problem(403, say("other_site"))
 
 
 def _check_media(headers: Headers, access: Access) -> None:
@@ -217,26 +218,35 @@ def _check_media(headers: Headers, access: Access) -> None:
     media, _, parameters = (kind or "").partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media.strip().lower() not in access.media or charset not in {"", "charset=utf-8"}:
-        raise Problem(415, f"wants {' or '.join(access.media)} in UTF-8", headers={"Accept": ", ".join(access.media)})
+        raise Problem(415, say("wants_media", media=_either(access.media)), headers={"Accept": ", ".join(access.media)})
     if headers.get("content-encoding", "identity") != "identity":
-        raise Problem(415, "wants a body that is not compressed")
+        raise Problem(415, say("not_compressed"))
+
+
+def _either(media: Iterable[str]) -> Saying | str:
+    """The kinds of body a route reads, with an `or` between them."""
+    first, *others = media
+    found: Saying | str = first
+    for other in others:
+        found = say("media_or", one=found, other=other)
+    return found
 
 
 async def _read(receive: Receive, headers: Headers, most: int) -> bytes:
     """Read a body that is no longer than it may be; Problem 413 as soon as that is known."""
     told = headers.get("content-length", "0")
     if told.isascii() and told.isdigit() and int(told[:20]) > most:
-        raise Problem(413, f"more than {most} bytes are not taken")
+        raise Problem(413, say("body_too_large", most=most))
     parts: list[bytes] = []
     size, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Problem(408, "the body never came to its end")
+            raise Problem(408, say("body_cut"))
         part = message.get("body", b"")
         size += len(part)
         if size > most:
-            raise Problem(413, f"more than {most} bytes are not taken")
+            raise Problem(413, say("body_too_large", most=most))
         parts.append(part)
         more = message.get("more_body", False)
     return b"".join(parts)

@@ -7,6 +7,7 @@ name stands in the log line where there is one. `errors` (422 only) lists each m
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -15,15 +16,20 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from controller.core.saying import Language, Saying, say, told
+from controller.core.sentences import SENTENCES
 from controller.errors import LedgerError, SetupError, StaleSetupError, TelephoneError
 
 MEDIA_TYPE: Final = "application/problem+json"
 ERRORS_MAX: Final = 1000
 RETRY_AFTER_S: Final = 1
+ACCEPTED_CHARS_MAX: Final = 1_000
+_WEIGHT: Final = re.compile(r"[01](?:\.[0-9]{0,3})?")
 
 KINDS: Final[dict[int, str]] = {
     401: "not-signed-in",
@@ -52,7 +58,7 @@ class Mistake:
     """One thing wrong with a request: where (`body.status`, `query.limit`, `queue[0].ring_time`) and why."""
 
     path: str
-    reason: str
+    reason: Saying | str
 
 
 @dataclass(eq=False)
@@ -60,34 +66,35 @@ class Problem(Exception):  # noqa: N818 - it is the document a client gets, not 
     """A refusal on its way to the client; raise it anywhere below a route."""
 
     status: int
-    detail: str
+    detail: Saying | str
     errors: tuple[Mistake, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
-def document(problem: Problem, instance: str) -> dict[str, Any]:
+def document(problem: Problem, instance: str, language: Language = "en") -> dict[str, Any]:
     """Build the JSON object of a problem."""
     body: dict[str, Any] = {
         "type": f"urn:tongdai:problem:{KINDS.get(problem.status, 'other')}",
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
-        "detail": problem.detail,
+        "detail": told(problem.detail, language),
         "instance": f"urn:tongdai:request:{instance}",
     }
     if problem.errors:
-        body["errors"] = [{"path": row.path, "reason": row.reason} for row in problem.errors[:ERRORS_MAX]]
+        errors = problem.errors[:ERRORS_MAX]
+        body["errors"] = [{"path": row.path, "reason": told(row.reason, language)} for row in errors]
     return {**body, **problem.more}
 
 
-def response(problem: Problem, instance: str) -> Response:
+def response(problem: Problem, instance: str, language: Language = "en") -> Response:
     """Build the answer a client gets for a problem."""
-    headers = dict(problem.headers)
+    headers = {"Content-Language": language, "Vary": "Accept-Language", **problem.headers}
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers.setdefault("WWW-Authenticate", 'Bearer realm="tongdai"')
     if problem.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
-    text = json.dumps(document(problem, instance))
+    text = json.dumps(document(problem, instance, language))
     return Response(text, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -108,28 +115,55 @@ def of_error(error: Exception) -> Problem:
         case Problem():
             return error
         case StaleSetupError():
-            return Problem(409, str(error), more={"seen": error.seen, "version": error.current})
+            return Problem(409, error.said, more={"seen": error.seen, "version": error.current})
         case SetupError():
-            return Problem(422, "the setup was refused", errors=tuple(mistake_of(line) for line in error.problems))
+            return Problem(422, say("setup_refused"), errors=tuple(map(mistake_of, error.sayings)))
         case LedgerError():
-            return Problem(503, "the database does not answer, try again")
+            return Problem(503, say("no_database"))
         case TelephoneError():
-            return Problem(503, "Asterisk does not answer, try again")
+            return Problem(503, say("no_asterisk"))
         case TimeoutError():
-            return Problem(503, "this took too long and was given up, try again")
+            return Problem(503, say("took_too_long"))
         case _:
-            return Problem(500, "something went wrong on our side; the log has it under this instance")
+            return Problem(500, say("our_fault"))
 
 
-def mistake_of(line: str) -> Mistake:
-    """Split a setup mistake (`place: reason`) into path and reason."""
-    place, colon, reason = line.partition(": ")
-    return Mistake(place, reason) if colon else Mistake("body", line)
+def mistake_of(said: Saying) -> Mistake:
+    """Split a setup mistake into the place it stands in and what is wrong there."""
+    parts = dict(said.parts)
+    match said.name:
+        case "at":
+            return Mistake(str(parts["where"]), _what(parts["what"]))
+        case "at_line":
+            return Mistake(f"{parts['file']}:{parts['line']}", _what(parts["what"]))
+        case _:
+            return Mistake("body", said)
+
+
+def _what(part: object) -> Saying | str:
+    return part if isinstance(part, Saying) else str(part)
+
+
+def language_of(headers: Headers) -> Language:
+    """The language a client would rather read: Vietnamese when it names that before English (`Accept-Language`)."""
+    best: dict[str, float] = {}
+    for part in headers.get("accept-language", "")[:ACCEPTED_CHARS_MAX].split(","):
+        tag, _, weight = part.strip().lower().partition(";q=")
+        found = _WEIGHT.fullmatch(weight or "1")
+        best.setdefault(tag.partition("-")[0], float(found[0]) if found else 0.0)
+    return "vi" if best.get("vi", 0.0) > best.get("en", 0.0) else "en"
 
 
 def mistakes(rows: Iterable[Mapping[str, Any]]) -> tuple[Mistake, ...]:
     """Say what pydantic found wrong, without repeating the values: they may be numbers of people."""
-    return tuple(Mistake(".".join(str(part) for part in row["loc"]), str(row["msg"])) for row in rows)
+    return tuple(Mistake(".".join(str(part) for part in row["loc"]), _found_by_framework(row)) for row in rows)
+
+
+def _found_by_framework(row: Mapping[str, Any]) -> Saying | str:
+    """A mistake in our sentence where that says in English what the framework says, else in its words."""
+    kind, parts = str(row["type"]), {key: value for key, value in row.get("ctx", {}).items() if key != "error"}
+    said = Saying("missing_field" if kind == "missing" else kind, tuple(parts.items()))
+    return said if said.name in SENTENCES and str(said) == row["msg"] else str(row["msg"])
 
 
 def instance_of(request: Request) -> str:
@@ -140,21 +174,23 @@ def instance_of(request: Request) -> str:
 async def _on_problem(request: Request, error: Exception) -> Response:
     if isinstance(error, (LedgerError, TelephoneError)):
         _log.warning("request_failed", request=instance_of(request), error=str(error))
-    return response(of_error(error), instance_of(request))
+    return _answer(of_error(error), request)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     rows = error.errors() if isinstance(error, RequestValidationError) else []
-    problem = Problem(422, "the request was not understood, nothing was done", errors=mistakes(rows))
-    return response(problem, instance_of(request))
+    problem = Problem(422, say("not_understood"), errors=mistakes(rows))
+    return _answer(problem, request)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == HTTPStatus.BAD_REQUEST:
         # The framework's word for a body it could not even decode; to a client that is one mistake like any other.
-        unread = Mistake("body", "cannot be read as JSON in UTF-8")
-        return response(
-            Problem(422, "the request was not understood, nothing was done", (unread,)), instance_of(request)
-        )
-    return response(Problem(status, HTTPStatus(status).phrase.lower()), instance_of(request))
+        unread = Mistake("body", say("not_json"))
+        return _answer(Problem(422, say("not_understood"), (unread,)), request)
+    return _answer(Problem(status, HTTPStatus(status).phrase.lower()), request)
+
+
+def _answer(problem: Problem, request: Request) -> Response:
+    return response(problem, instance_of(request), language_of(request.headers))

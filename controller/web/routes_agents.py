@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 
 from controller.core.events import AgentStatusAsked, WrapUpEndAsked, WrapUpExtendAsked
+from controller.core.saying import say
 from controller.web.asked import (
     PAGE_DEFAULT,
     AgentName,
@@ -76,7 +77,7 @@ async def wrap_up(deps: Known, who: Who, agent: AgentName, body: Annotated[WrapU
 
 def _must_be_known(deps: Deps, who: Principal, agent: str) -> None:
     if agent not in deps.engine.world.setup.agent or not own(who, agent):
-        raise Problem(404, "there is no agent of this name")
+        raise Problem(404, say("no_agent_here"))
 
 
 def _status(deps: Deps, name: str) -> str:

@@ -17,6 +17,7 @@ from controller.core import numbers, trunks
 from controller.core.events import ConsultAsked, HangupAsked, TransferAsked
 from controller.core.facts import CallEnded
 from controller.core.model import Call
+from controller.core.saying import say
 from controller.core.setup import Setup
 from controller.web.asked import CallId, CallsAsked, Known, Who, Wish, ask, before_instant, epoch_ms, page_mark
 from controller.web.auth import Principal, Role
@@ -114,7 +115,7 @@ async def hangup(deps: Known, who: Who, call: CallId, body: Annotated[Nothing | 
     if live is None:
         ended = await deps.history.call(call)
         _must_be_own(who, ended, call)
-        raise Problem(409, f"call {call} has ended already")
+        raise Problem(409, say("call_ended_already", call=call))
     _must_be_own(who, live, call)
     wish = Wish(HangupAsked(call, by=who.by), "call.hangup", call, old=lambda: _phase(deps, call))
     await ask(deps, who, wish)
@@ -205,4 +206,4 @@ def _must_be_own(who: Principal, call: Call | CallEnded | None, name: str) -> No
 
 
 def _no_call(name: str) -> Problem:
-    return Problem(404, f"no call is named {name}")
+    return Problem(404, say("no_call", name=name))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Path
 from pydantic import AfterValidator
 
 from controller.core.numbers import Number, carrier_of, normalise
+from controller.core.saying import say
 from controller.core.setup import Setup
 from controller.web.asked import (
     FILTER_CHARS_MAX,
@@ -109,8 +110,8 @@ async def name_carrier(deps: Known, who: Who, number: Written, body: Annotated[C
     e164 = _subscriber(setup, number).e164
     carrier = _spelled(setup, body.carrier)
     if carrier is None:
-        mistake = Mistake("body.carrier", "is no carrier of the table, nor of a trunk")
-        raise Problem(422, "the carrier is not known here", errors=(mistake,))
+        mistake = Mistake("body.carrier", say("carrier_of_none"))
+        raise Problem(422, say("carrier_not_known"), errors=(mistake,))
     await deps.numbers.name_carrier(e164, carrier, deps.clock.now_ms(), who.by, body.note)
     await deps.numbers.refresh()
     return await one_number(deps, e164)
@@ -121,7 +122,7 @@ async def forget_carrier(deps: Known, who: Who, number: Written) -> NumberOut:
     """Take back what was named by hand, audited; 404 when nothing was."""
     e164 = _subscriber(deps.engine.world.setup, number).e164
     if e164 not in {row.number for row in await deps.numbers.by_hand()}:
-        raise Problem(404, "nobody named the carrier of this number")
+        raise Problem(404, say("nobody_named_carrier"))
     await deps.numbers.name_carrier(e164, "", deps.clock.now_ms(), who.by)
     await deps.numbers.refresh()
     return await one_number(deps, e164)
@@ -130,7 +131,7 @@ async def forget_carrier(deps: Known, who: Who, number: Written) -> NumberOut:
 def _subscriber(setup: Setup, number: str) -> Number:
     read = normalise(number, setup.defaults.country)
     if not read.e164:
-        raise Problem(422, "this is no number of a subscriber", errors=(Mistake("path.number", "is no phone number"),))
+        raise Problem(422, say("this_no_subscriber"), errors=(Mistake("path.number", say("is_no_phone_number")),))
     return read
 
 

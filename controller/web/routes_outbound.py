@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import AfterValidator
 
 from controller.core.events import ClickToCallAsked
+from controller.core.saying import say
 from controller.web.asked import FILTER_CHARS_MAX, Filter, Known, NumberFilter, Who, Wish, ask, own, plus
 from controller.web.auth import Role
 from controller.web.dialling import read_dialled
@@ -32,11 +33,11 @@ async def explain(deps: Known, who: Who, to: Callee, hotline: NumberFilter = "",
     """
     if who.role is Role.AGENT:
         if agent and agent != who.agent:
-            raise Problem(403, "an agent's token explains that agent's calls only")
+            raise Problem(403, say("own_calls_only"))
         agent = who.agent
     if not hotline and not agent:
-        missing = Mistake("query.hotline", "name a hotline, an adaptive number or an agent")
-        raise Problem(422, "it is not said which hotline would carry the call", errors=(missing,))
+        missing = Mistake("query.hotline", say("name_one"))
+        raise Problem(422, say("hotline_not_said"), errors=(missing,))
     decision = await deps.explain(to, hotline, agent)
     return Explanation(
         allowed=decision.allowed,
@@ -59,7 +60,7 @@ async def click(deps: Known, who: Who, body: Annotated[ClickIn, Body()]) -> Clic
     422 for an agent nobody knows, 409 when the phone is in use or away, or when the call may not be made.
     """
     if body.agent not in deps.engine.world.setup.agent or not own(who, body.agent):
-        unknown = Mistake("body.agent", "there is no agent of this name")
+        unknown = Mistake("body.agent", say("no_agent_here"))
         raise Problem(422, unknown.reason, errors=(unknown,))
     dialled = await read_dialled(deps, body.to, body.hotline)
     call = f"click-{secrets.token_hex(8)}.1"

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Header, Request, Response
 
 from controller import setup_file
 from controller.core.difference import difference
+from controller.core.saying import Saying, say
 from controller.core.setup import Setup
 from controller.core.shape import spell
 from controller.errors import SetupError
@@ -110,7 +111,7 @@ async def _checked(request: Request, deps: Deps, document: Mapping[str, object])
     checked = await _aside(request, lambda: setup_file.check_document(document, now_ms))
     if checked.setup is None:
         errors = tuple(Mistake(spell(row.place) or "body", row.text) for row in checked.problems)
-        raise Problem(422, f"the setup has {len(errors)} mistakes, nothing was changed", errors=errors)
+        raise Problem(422, say("setup_mistakes", n=len(errors)), errors=errors)
     return checked.setup
 
 
@@ -122,18 +123,21 @@ def _read(body: bytes, media: str) -> tuple[dict[str, Any], str | None, int | No
             return setup_file.to_document(text, "setup"), text, None
         document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError, SetupError) as error:
-        raise Problem(422, "the setup cannot be read", errors=(Mistake("body", _reason(error)),)) from None
+        raise Problem(422, say("setup_unreadable"), errors=(Mistake("body", _reason(error)),)) from None
     if not isinstance(document, dict):
-        raise Problem(422, "the setup cannot be read", errors=(Mistake("body", "must be an object"),))
+        raise Problem(422, say("setup_unreadable"), errors=(Mistake("body", say("must_be_object")),))
     told = document.pop("version", None)
     if told is not None and (isinstance(told, bool) or not isinstance(told, int)):
-        raise Problem(422, "the setup cannot be read", errors=(Mistake("version", "must be a whole number"),))
+        raise Problem(422, say("setup_unreadable"), errors=(Mistake("version", say("must_be_integer")),))
     inner = document.get("setup")
     return (inner if isinstance(inner, dict) and len(document) == 1 else document), None, told
 
 
-def _reason(error: Exception) -> str:
-    return "is nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0][:200]
+def _reason(error: Exception) -> Saying | str:
+    if isinstance(error, RecursionError):
+        return say("nested_too_deeply")
+    said = error.sayings[0] if isinstance(error, SetupError) else error.args[0]
+    return said if isinstance(said, Saying) else str(error).splitlines()[0][:200]
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -142,26 +146,26 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:40]!r} is given twice")
+        raise ValueError(say("key_twice", key=repr(twice[:40])))
     return found
 
 
 def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(say("is_no_number", word=word))
 
 
 def _seen(if_match: str | None, told: int | None) -> int | None:
     """Find out which version the author began from; None to overwrite any."""
     if if_match is None:
         if told is None:
-            raise Problem(428, "say which version the change began from: If-Match, with the ETag that GET told")
+            raise Problem(428, say("version_wanted"))
         return told
     if if_match.strip() == "*":
         return None
     found = _ETAG.fullmatch(if_match.strip())
     if found is None:
-        mistake = Mistake("header.If-Match", "must be a version, as GET told it, or *")
-        raise Problem(422, "the request was not understood, nothing was done", errors=(mistake,))
+        mistake = Mistake("header.If-Match", say("version_form"))
+        raise Problem(422, say("not_understood"), errors=(mistake,))
     return int(found[1])
 
 
@@ -175,7 +179,7 @@ def _accepted(accept: str) -> str:
     anything = max(best.get("*/*", 0.0), best.get("application/*", 0.0))
     json_weight, toml_weight = best.get(JSON, anything), best.get(TOML, 0.0)
     if max(json_weight, toml_weight) <= 0:
-        raise Problem(406, f"this is told as {JSON} or {TOML}")
+        raise Problem(406, say("told_as", one=JSON, other=TOML))
     return TOML if toml_weight > json_weight else JSON
 
 

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from controller.core.saying import say
 from controller.errors import SettingsError
 from controller.settings import Bind
 from controller.web.front import Front
@@ -42,7 +43,7 @@ def listen(bind: Bind) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise SettingsError(f"[http] bind = {bind}: {error.strerror or error}") from None
+        raise SettingsError(say("at", where=f"[http] bind = {bind}", what=error.strerror or error)) from None
     listener.setblocking(False)
     return listener
 

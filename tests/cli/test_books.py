@@ -263,6 +263,26 @@ def test_errors_are_told_in_vietnamese_where_the_terminal_speaks_it(run, environ
     assert run("calls").err.startswith("tongdai: lỗi: cần một token")
 
 
+def test_mistakes_of_setup_and_settings_are_told_in_vietnamese_too(run, environ, setup_file):
+    environ.setenv("LC_ALL", "vi_VN.UTF-8")
+    text = SETUP.replace("max_wait = 60", "max_wait = -1").replace('strategy = "linear"', 'strategy = "lineer"')
+    setup_file.write_text(text, encoding="utf-8")
+    strategy, wait = run("apply", setup_file, "--yes").err.splitlines()
+    assert strategy.startswith(f"tongdai: lỗi: {setup_file}:")
+    assert "'lineer' không thuộc " in strategy
+    assert strategy.endswith("(có phải ý bạn là 'linear'?)")
+    assert wait.endswith("queue[0].max_wait: -1 nằm ngoài khoảng: từ 1 đến 86400")
+    environ.setenv("TONGDAI_HTTP__VIEWERS_MAX", "many")
+    assert run("agents").err == "tongdai: lỗi: TONGDAI_HTTP__VIEWERS_MAX: cần số nguyên từ 1 đến 10000\n"
+
+
+def test_a_daemon_answers_in_the_language_of_the_terminal(run, environ, served):
+    environ.setenv("TONGDAI_HTTP__BIND", served.url.removeprefix("http://"))
+    environ.setenv("TONGDAI_TOKEN", served.token)
+    environ.setenv("LC_ALL", "vi_VN.UTF-8")
+    assert run("story", "no-such-call").err == "tongdai: lỗi: không có cuộc gọi nào tên no-such-call\n"
+
+
 def test_every_sentence_stands_in_both_languages():
     import string
 

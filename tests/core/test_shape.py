@@ -55,12 +55,12 @@ def test_a_problem_without_a_place_is_its_text() -> None:
     ],
 )
 def test_kinds_in_words(value: Any, words: str) -> None:
-    assert kind_of(value) == words
-    assert shown(value) == ("'x'" if value == "x" else words)
+    assert str(kind_of(value)) == words
+    assert str(shown(value)) == ("'x'" if value == "x" else words)
 
 
 def test_what_may_have_been_meant() -> None:
-    assert meant("vietel-1", ["viettel-1", "mobifone-1"]) == " (did you mean 'viettel-1'?)"
+    assert str(meant("vietel-1", ["viettel-1", "mobifone-1"])) == " (did you mean 'viettel-1'?)"
     assert meant("x", ["viettel-1"]) == ""
 
 

@@ -64,14 +64,14 @@ def test_a_hotline_may_be_named_and_is_the_caller_s_own_else() -> None:
 def test_a_transfer_that_may_not_be_made_leaves_the_talk_as_it_is() -> None:
     book = talking(replace(trunks(), blocked=(Blocked("+84967123456"),))).when(ASKED).only()
     book.then(a(OutboundBlocked, agent="an", reason="blocked"), never(CallTransferred))
-    assert (book.answer.code, book.answer.reason) == ("refused", "+84967123456 may not be called: blocked")
+    assert (book.answer.code, str(book.answer.reason)) == ("refused", "+84967123456 may not be called: blocked")
     assert (book.call("1.1").phase, book.agent("an").phase) == (Phase.TALKING, AgentPhase.TALKING)
 
 
 def test_the_groups_of_the_agent_decide_whether_the_hotline_may_be_used() -> None:
     setup = trunks()
     closed = replace(setup, hotlines=tuple(replace(row, outbound_groups=()) for row in setup.hotlines))
-    assert talking(closed).when(ASKED).only().answer.reason.endswith("not_permitted")
+    assert talking(closed).when(ASKED).only().answer.reason.told().endswith("not_permitted")
 
 
 def test_only_a_caller_who_talks_to_an_agent_is_transferred() -> None:

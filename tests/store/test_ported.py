@@ -100,7 +100,7 @@ def test_a_line_means_the_same_at_both_speeds(
 def test_other_countries_take_no_vietnamese_short_cut(write) -> None:
     found, report = words_of(write(HEAD + "07400123456,viettel\n0384567890,viettel\n"), "GB")
     assert list(found) == [447400123456]
-    assert report.problems == ["list.csv:3: number: '0384567890' is no phone number"]
+    assert list(map(str, report.problems)) == ["list.csv:3: number: '0384567890' is no phone number"]
 
 
 def test_memory_while_reading_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ async def test_bad_lines_are_passed_over_when_told_to(books: Numbers, write) -> 
     path = write(HEAD + "0912345600,viettel\nnobody,viettel\n0912345601,Viettle\n\n0912345602,vinaphone\n")
     done = await books.import_ported(path, NOW_MS, "an", SETUP.carrier_spelling, skip_bad=True)
     assert (done.rows, done.removed, done.skipped) == (2, 0, 2)
-    assert done.problems == (
+    assert tuple(map(str, done.problems)) == (
         "list.csv:3: number: 'nobody' is no phone number",
         "list.csv:4: carrier: 'Viettle' is not in the setup",
     )

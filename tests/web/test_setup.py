@@ -155,6 +155,37 @@ async def test_every_mistake_is_told_with_its_path(house, verb, media):
 
 
 @pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("vi", "vi"),
+        ("vi-VN,vi;q=0.9,en;q=0.8", "vi"),
+        ("en-GB,en;q=0.9,vi;q=0.5", "en"),
+        ("fr, vi;q=0.3", "vi"),
+        ("vi;q=0", "en"),
+        ("vi;q=x", "en"),
+        ("", "en"),
+    ],
+)
+async def test_mistakes_are_told_in_the_language_that_is_asked_for(house, accepted, language):
+    async with house.client() as client:
+        heads = {"If-Match": "*", "Content-Type": "application/toml", "Accept-Language": accepted}
+        answer = await client.put(PATH, content=MISTAKES, headers=heads)
+        lost = await client.get("/api/v1/calls?limit=0&state=dead", headers={"Accept-Language": accepted})
+    errors = {row["path"]: row["reason"] for row in answer.json()["errors"]}
+    assert answer.headers["content-language"] == language
+    if language == "vi":
+        assert answer.json()["detail"] == f"cấu hình có {len(errors)} lỗi, chưa thay đổi gì"
+        assert errors["hotline[0].trunk"] == "không có trunk nào tên 'nobody'"
+        assert {row["reason"] for row in lost.json()["errors"]} == {
+            "phải lớn hơn hoặc bằng 1",
+            "phải là 'live' or 'ended'",
+        }
+    else:
+        assert answer.json()["detail"] == f"the setup has {len(errors)} mistakes, nothing was changed"
+        assert errors["hotline[0].trunk"] == "no trunk is named 'nobody'"
+
+
+@pytest.mark.parametrize(
     "body",
     ["{", "[]", "7", '"x"', "null", '{"queue": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, '{"version": true}',
      '{"a": "\\ud800"}', '{"queue": 1e999}', '{"version": 1, "version": 2}', "\ufeff{}", '{"a": ' + "1" * 5000 + "}"],
