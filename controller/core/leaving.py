@@ -159,4 +159,4 @@ def seen(turn: Turn, endpoint: str, reachable: bool) -> None:
 def cooled(turn: Turn, state: TrunkState) -> None:
     """A cool-down is over: the next call is the probe."""
     turn.put(replace(state, cooling_until_ms=None))
-    turn.say(facts.TrunkChanged(state.name, "up"))
+    turn.say(facts.TrunkChanged(state.name, "up" if state.reachable else "unreachable"))

@@ -231,6 +231,16 @@ def test_a_trunk_that_comes_back_to_options_is_forgiven() -> None:
     assert dial(book, "1.9") == ""
 
 
+def test_a_cool_down_that_ends_while_the_carrier_is_silent_does_not_bring_the_trunk_back() -> None:
+    book = given(house())
+    for n in range(3):
+        assert dial(book, f"1.{n}") == ""
+        book.when(OutboundEnded(f"1.{n}", "CONGESTION", 34)).when(PhoneChannel("an", f"1.{n}", "gone"))
+    book.when(TrunkSeen("v1", False)).passes(40).then(a(TrunkChanged, trunk="v1", state="unreachable"))
+    assert book.world.trunks["v1"].cooling_until_ms is None
+    assert dial(book, "1.9") == "no_trunk"
+
+
 def test_a_trunk_that_fails_every_second_call_is_left_out_too() -> None:
     book = given(house())
     for n in range(10):

@@ -59,6 +59,11 @@ SETUP = "".join(
 SORTS = ("0967{:06d}", "1900{:04d}", "+1415555{:04d}", "0088216{:06d}", "0912{:06d}", "+44701{:07d}", "1130{:06d}")
 """National, premium, abroad, satellite, national, premium abroad, and what looks like an emergency number."""
 
+NOT_OURS = "0243999888"
+FORGED = tuple(
+    (name, f"<sip:{NOT_OURS}@127.0.0.1>") for name in ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID")
+)
+
 
 @pytest.fixture
 async def switches(floor: Floor) -> dict[str, Softphone]:
@@ -97,7 +102,7 @@ async def _usable(floor: Floor, trunk: str, wanted: bool = True) -> Json | None:
 async def _attack(phone: Softphone, first: int, count: int, seconds: float) -> None:
     """Dial one number after the other and wait for nothing."""
     for n in range(first, first + count):
-        call = phone.dial(SORTS[n % len(SORTS)].format(n))
+        call = phone.dial(SORTS[n % len(SORTS)].format(n), name="Police <113>", headers=FORGED)
         await asyncio.sleep(seconds / CALLS)
         await call.hangup()
 
@@ -257,6 +262,12 @@ async def test_a_stolen_phone(floor: Floor, switches: dict[str, Softphone]) -> N
     began = loop.time()
     half = CALLS // 2
     await _attack(phone, 0, half, SECONDS)
+    wish = {"agent": "a1", "to": "0967000777"}
+    replayed = [(await floor.api.send("POST", "/api/v1/outbound", wish)).status_code for _ in range(PER_MINUTE)]
+    assert 409 in replayed
+    assert set(replayed) <= {202, 409}
+    stranger = phone.dial("0967000778", shown=NOT_OURS)
+    await soon(stranger.ended, "a phone that says it is somebody else is let go", 25.0)
 
     async def alerted() -> Json | None:
         return next(iter(await _frauds(floor)), None)
@@ -275,7 +286,11 @@ async def test_a_stolen_phone(floor: Floor, switches: dict[str, Softphone]) -> N
     for leg in got:
         number = leg.invite.target.partition("@")[0].removeprefix("sip:")
         assert number.startswith(("0967", "0912")), "only what is open left the house"
+        assert number != "0967000778", "who says to be somebody else has no account"
         assert BY_MOBI[1:] in leg.invite.get("P-Asserted-Identity"), "with a number of ours"
+        headers = " ".join(value for _, value in leg.invite.headers)
+        assert NOT_OURS not in headers
+        assert "Police" not in headers
     rows = await floor.api.calls("ended", since=floor.began, direction="outbound", agent="a1")
     assert {row["reason"] for row in rows} >= {"number_kind", "country"}
     assert len(await _frauds(floor)) == 1, "told once"
