@@ -81,6 +81,8 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "StopPlay": ("stop the announcement", "dừng lời thoại"),
     "StartMusic": ("start music {music}", "phát nhạc chờ {music}"),
     "StopMusic": ("stop the music", "dừng nhạc chờ"),
+    "StartRinging": ("let {channel} hear ringing", "cho {channel} nghe tiếng chuông"),
+    "StopRinging": ("end the ringing that {channel} hears", "dừng tiếng chuông trên {channel}"),
     "RingAgent": ("ring {endpoint} for {timeout_s} s ({leg})", "đổ chuông {endpoint} trong {timeout_s} giây ({leg})"),
     "Consult": ("join the agent with {leg}", "nối nhân viên với {leg}"),
     "Part": ("take the caller out of the talk", "đưa người gọi ra khỏi cuộc đàm thoại"),

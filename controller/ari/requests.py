@@ -36,6 +36,9 @@ _THERE: Final = frozenset({409})
 _LEFT: Final = frozenset({400, 404, 422})
 """A channel that is not there, or is on its way out of the application."""
 
+_NO_MATTER: Final = frozenset({404, 409, 412})
+"""A tone for a channel that is gone or is no longer ours: nobody is left to miss it."""
+
 _NONE: Final[frozenset[int]] = frozenset()
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -118,6 +121,14 @@ def _start_music(c: do.StartMusic, _app: str) -> Plan:
 
 def _stop_music(c: do.StopMusic, _app: str) -> Plan:
     return (Ask("channels.stopMoh", {"channelId": an_id(c.call)}, _GONE),)
+
+
+def _start_ringing(c: do.StartRinging, _app: str) -> Plan:
+    return (Ask("channels.ring", {"channelId": an_id(c.channel)}, _NO_MATTER),)
+
+
+def _stop_ringing(c: do.StopRinging, _app: str) -> Plan:
+    return (Ask("channels.ringStop", {"channelId": an_id(c.channel)}, _NO_MATTER),)
 
 
 def _ring_agent(c: do.RingAgent, app: str) -> Plan:
@@ -233,6 +244,8 @@ _PLANNERS: Final[dict[type, Callable[..., Plan]]] = {
     do.StopPlay: _stop_play,
     do.StartMusic: _start_music,
     do.StopMusic: _stop_music,
+    do.StartRinging: _start_ringing,
+    do.StopRinging: _stop_ringing,
     do.RingAgent: _ring_agent,
     do.RingDialler: _ring_dialler,
     do.RingPhone: _ring_phone,
@@ -277,6 +290,8 @@ OPERATIONS: Final = {
         *("maxDurationSeconds", "maxSilenceSeconds", "beep", "terminateOn"),
     ),
     "channels.snoopChannelWithId": ("channelId", "snoopId", "spy", "app", "appArgs"),
+    "channels.ring": ("channelId",),
+    "channels.ringStop": ("channelId",),
     "channels.setChannelVar": ("channelId", "variable", "value"),
     "channels.startMoh": ("channelId", "mohClass"),
     "channels.stopMoh": ("channelId",),

@@ -57,6 +57,24 @@ class StopMusic:
 
 
 @dataclass(frozen=True, slots=True)
+class StartRinging:
+    """Let the person on `channel`, who talks to nobody now, hear that a phone rings."""
+
+    call: str
+    cause: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRinging:
+    """End that tone; harmless where there is none."""
+
+    call: str
+    cause: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class RingAgent:
     """Create leg `leg` to a PJSIP endpoint and dial it. `timeout_s` is the net under our own ring time."""
 
@@ -216,6 +234,8 @@ Command = (
     | StopPlay
     | StartMusic
     | StopMusic
+    | StartRinging
+    | StopRinging
     | RingAgent
     | RingDialler
     | RingPhone

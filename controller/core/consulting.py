@@ -6,8 +6,8 @@
 
 The call stays TALKING with its agent. The phone's leg is `consult`, `consulted_at_ms` the instant it was picked up, and
 until then `key_until_ms` is when we stop ringing it. The call leaves by a trunk under the rules of every call out of
-the agent; whatever ends the consultation gives back what it held. The agent stays in the call's bridge, the phone joins
-them there, and the caller is outside until one of the two ways out.
+the agent; whatever ends the consultation gives back what it held. The agent stays in the call's bridge, hearing the
+phone ring; it joins them there, and the caller is outside until one of the two ways out.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def _begin(turn: Turn, call: Call, event: ConsultAsked) -> Answer:
         return Answer("refused", say("cannot_be_called", number=found.to, reason=NO_TRUNK))
     turn.say(facts.ConsultStarted(call.id, call.agent, call.callee))
     _set_aside(turn, call)
+    turn.do(commands.StartRinging(call.id, turn.cause, call.leg))
     return OK
 
 
@@ -113,6 +114,8 @@ def hand_over(turn: Turn, call: Call) -> None:
 
 def back(turn: Turn, call: Call, outcome: str) -> None:
     """The phone is let go, agent and caller talk again."""
+    if call.consulted_at_ms is None:
+        turn.do(commands.StopRinging(call.id, turn.cause, call.leg))
     ending.end_consult(turn, call.id, outcome)
     turn.change_call(call.id, parties_at_ms=turn.now_ms)
     turn.do(commands.Join(call.id, turn.cause, call.leg, ending.bridge_of(call)))
@@ -127,6 +130,7 @@ def answered(turn: Turn, call: Call) -> None:
         return
     outbound.carried(turn, call)
     call = turn.change_call(call.id, consulted_at_ms=turn.now_ms, parties_at_ms=turn.now_ms, key_until_ms=None)
+    turn.do(commands.StopRinging(call.id, turn.cause, call.leg))
     _meet(turn, call)
     turn.say(facts.ConsultAnswered(call.id, call.agent, call.callee))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from controller.core import call as calls
-from controller.core.commands import Consult, HangUp, Join, Part, RingPhone, StartMusic
+from controller.core.commands import Consult, HangUp, Join, Part, RingPhone, StartMusic, StartRinging, StopRinging
 from controller.core.consulting import NO_TRUNK
 from controller.core.events import (
     CallGone,
@@ -81,10 +81,13 @@ def test_the_caller_hears_music_while_agent_and_phone_talk_and_gets_the_phone_th
         a(RingPhone, leg="1.1.p2", number="0967123456", caller_id=SALES),
         a(Part, call="1.1", bridge=BRIDGE),
         a(StartMusic, call="1.1"),
+        a(StartRinging, channel="1.1.a1"),
     )
     book.then(a(OutboundPicked, agent="an"), a(ConsultStarted, agent="an", callee=CALLEE), never(CallTransferred))
     assert (book.call("1.1").phase, book.agent("an").state) == (Phase.TALKING, "talking")
-    book.passes(3).when(PHONE).only(a(Consult, leg="1.1.p2", agent_leg="1.1.a1", bridge=BRIDGE))
+    book.passes(3).when(PHONE).only(
+        a(StopRinging, channel="1.1.a1"), a(Consult, leg="1.1.p2", agent_leg="1.1.a1", bridge=BRIDGE)
+    )
     book.then(a(AttemptEnded, status="ANSWER"), a(ConsultAnswered, callee=CALLEE), never(CallAnswered))
     book.passes(20).when(COMPLETE).only(a(HangUp, channel="1.1.a1"), a(Join, leg="1.1.p2", bridge=BRIDGE))
     book.then(a(ConsultEnded, outcome="completed"), a(CallTransferred, callee=CALLEE), a(TransferAnswered))
@@ -98,7 +101,8 @@ def test_the_caller_hears_music_while_agent_and_phone_talk_and_gets_the_phone_th
 
 def test_the_agent_goes_back_to_the_caller() -> None:
     for book in (ringing(), consulting()):
-        book.when(CANCEL).only(a(HangUp, channel="1.1.p2"), a(Join, leg="1.1.a1", bridge=BRIDGE))
+        stop = () if book.call("1.1").consulted_at_ms is not None else (a(StopRinging, channel="1.1.a1"),)
+        book.when(CANCEL).only(*stop, a(HangUp, channel="1.1.p2"), a(Join, leg="1.1.a1", bridge=BRIDGE))
         book.then(a(ConsultEnded, outcome="cancelled"), never(CallTransferred))
         alone_again(book)
         book.when(leg_gone(leg=2, kind="p")).only()

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.live
 
 BY_VIETTEL, BY_MOBI, BY_VINA, GROUPED, RESTING = (f"+84247300105{n}" for n in range(5))
 VIRTUAL = "19001059"
+RINGING_HZ = 425
 OUT = {"queue": "sales", "outbound": True}
 SETUP = whole(
     hotline(BY_VIETTEL, **OUT),
@@ -395,8 +396,15 @@ async def test_an_agent_asks_a_phone_goes_back_asks_again_and_hands_the_caller_o
     phone = await floor.desk("a1")
     call, row = await floor.talk(BY_VIETTEL)
     leg = await phone.next_call()
+    switches["viettel"].rule = Rule(status=0)
     await _consult(floor, row["id"], "begin", to="0967000119", hotline=BY_VIETTEL)
     callee = await switches["viettel"].next_call()
+
+    async def rings() -> bool:
+        return leg.media.level(RINGING_HZ, 0.3) > SPEECH
+
+    await until(rings, "the agent hears the phone ring", 20.0)
+    await callee.answer()
     await floor.live(seconds=15.0, state="talking", agent="a1", consulting="talking", callee="+84967000119")
     await _hear(leg, agent_hz("a1"), callee, CARRIER_HZ, "agent and phone")
 
@@ -408,6 +416,7 @@ async def test_an_agent_asks_a_phone_goes_back_asks_again_and_hands_the_caller_o
     await soon(callee.ended, "the phone is let go", 15.0)
     await _hear(leg, agent_hz("a1"), call, CUSTOMER_HZ, "agent and caller")
     await floor.live(seconds=15.0, state="talking", agent="a1", consulting=None, callee=None)
+    switches["viettel"].rule = Rule()
     await _consult(floor, row["id"], "begin", to="0967000120")
     callee = await switches["viettel"].next_call()
     await _hear(leg, agent_hz("a1"), callee, CARRIER_HZ, "agent and phone")

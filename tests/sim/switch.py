@@ -498,6 +498,10 @@ class Switch:
         self._in_app(given["channelId"]).music = ""
         return 204, ""
 
+    def _indicated(self, given: Json) -> Reply:
+        self._in_app(given["channelId"])
+        return 204, ""
+
     # -- bridges and recordings --------------------------------------------------------------------------------------
 
     def _bridge(self, given: Json) -> Reply:
@@ -717,6 +721,8 @@ _OPERATIONS: dict[str, Callable[[Switch, Json], Any]] = {
     "channels.originateWithId": Switch._click,
     "channels.playWithId": Switch._play,
     "channels.record": Switch._record_channel,
+    "channels.ring": Switch._indicated,
+    "channels.ringStop": Switch._indicated,
     "channels.setChannelVar": Switch._set_variable,
     "channels.snoopChannelWithId": Switch._snoop,
     "channels.startMoh": Switch._music,

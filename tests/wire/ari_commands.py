@@ -17,6 +17,8 @@ COMMANDS = [
     do.StopPlay(CALL, "x", f"{CALL}.pb1"),
     do.StartMusic(CALL, "x", "default"),
     do.StopMusic(CALL, "x"),
+    do.StartRinging(CALL, "x", LEG),
+    do.StopRinging(CALL, "x", LEG),
     RING,
     FORWARD,
     CLICK,
