@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import getpass
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,21 @@ def bring_in(
             client.send("POST", REFRESH)
 
 
+def look_over(path: Path, kind: str, setup: Setup, *, skip_bad: bool = False) -> None:
+    """Read a list as `bring_in` would and import nothing; SetupError with every mistake."""
+    from controller.store import number_files  # noqa: PLC0415 - only this verb reads such files
+
+    def ported(columns: number_files.Columns, country: str, carriers: Mapping[str, str] | None) -> number_files.Values:
+        return dict(zip(("number", "carrier"), number_files.ported_row(columns, country, carriers), strict=True))
+
+    report, country, spelling = number_files.Report(), setup.defaults.country, setup.carrier_spelling
+    needed, row = (("number", "carrier"), ported) if kind == "ported" else (("number",), number_files.blocked_row)
+    for _ in number_files.read(path, needed, row, country, spelling, report):
+        pass
+    report.check(skip_bad=skip_bad)
+    say(words("looked_over", path, report.rows, kind, report.bad))
+
+
 def progress_bar() -> Progress | None:
     """Something that shows how far a file is read, where somebody watches."""
     if not sys.stderr.isatty():
@@ -65,10 +81,10 @@ async def _import(settings: Settings, path: Path, kind: str, setup: Setup, *, sk
 
     database = Database(settings.database.url)
     numbers, at_ms, by = Numbers(database), SystemClock().now_ms(), f"cli/{getpass.getuser()}"
-    country = setup.defaults.country
+    country, timezone = setup.defaults.country, setup.defaults.timezone
     try:
         if kind == "blocked":
-            return await numbers.import_blocked(path, at_ms, by, country)
+            return await numbers.import_blocked(path, at_ms, by, country, timezone)
         shown = progress_bar()
         return await numbers.import_ported(
             path, at_ms, by, setup.carrier_spelling, country, skip_bad=skip_bad, progress=shown

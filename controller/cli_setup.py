@@ -1,7 +1,7 @@
 """Verbs about the setup: apply (check, show the difference, put in force) and export.
 
 Where a daemon answers and there is a token, it is asked, so that the new setup is in force when the command returns.
-Else the row is written to the books, where a running daemon finds it within a second.
+Else the row is written to the books, where a running daemon finds it within two seconds.
 """
 
 from __future__ import annotations
@@ -67,6 +67,9 @@ def apply(  # noqa: PLR0913, PLR0917 - the options of a verb are its arguments
     if file is not None:
         _apply_setup(file, settings, find(settings, token, lab), dry_run=dry_run, yes=yes, must_ask=lab is not None)
     if dry_run:
+        for path, kind in ((ported, "ported"), (blocked, "blocked")):
+            if path is not None:
+                cli_import.look_over(path, kind, setup_of(settings, file), skip_bad=skip_bad and kind == "ported")
         return
     client = find(settings, token, lab)
     if ported is not None:
@@ -121,8 +124,10 @@ def _apply_setup(
     for change in changes:
         say(change)
     if not changes:
-        say(words("no_change"))
-        return
+        # What a person wrote is kept as it was written: a new comment changes nothing else, and is kept too.
+        say(words("no_change" if text == before.text else "text_change"))
+        if text == before.text:
+            return
     if dry_run:
         say(words("dry_run", len(changes)))
         return

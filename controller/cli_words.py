@@ -28,6 +28,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "no_file": ("{0}: cannot be read ({1})", "{0}: không đọc được ({1})"),
     "setup_fine": ("{0}: no mistake", "{0}: không có lỗi"),
     "no_change": ("nothing changes", "không có thay đổi"),
+    "text_change": ("only comments and layout change", "chỉ thay đổi chú thích và cách trình bày"),
     "dry_run": ("{0} changes, nothing was applied", "{0} thay đổi, chưa áp dụng"),
     "ask_apply": ("apply?", "áp dụng?"),
     "no_terminal": (
@@ -37,10 +38,14 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "not_applied": ("nothing was applied", "chưa áp dụng gì"),
     "applied_daemon": ("version {0} is in force", "phiên bản {0} đã có hiệu lực"),
     "applied_books": (
-        "version {0} is on the books; a running daemon takes it within a second",
-        "phiên bản {0} đã ghi sổ; tiến trình đang chạy sẽ nhận trong một giây",
+        "version {0} is on the books; a running daemon takes it within two seconds",
+        "phiên bản {0} đã ghi sổ; tiến trình đang chạy sẽ nhận trong hai giây",
     ),
     "imported": ("{0} {1} numbers imported", "đã nhập {0} số {1}"),
+    "looked_over": (
+        "{0}: {1} {2} numbers, {3} lines passed over; nothing was imported",
+        "{0}: {1} số {2}, bỏ qua {3} dòng; chưa nhập gì",
+    ),
     "imported_but": (
         "{0} {1} numbers imported, {2} lines passed over",
         "đã nhập {0} số {1}, bỏ qua {2} dòng",

@@ -2,7 +2,8 @@
 
 The first line names the columns; other columns are passed over, because operators' lists have many. `ported` files
 have `number` and `carrier`; `blocked` files `number` and, where wanted, `scopes` (words with spaces between), `prefix`
-(yes or no) and `until` (ISO 8601). Comma, semicolon and tab separate. Files are UTF-8.
+(yes or no) and `until` (ISO 8601, local time unless it says otherwise). Comma, semicolon and tab separate.
+Files are UTF-8.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping
 
@@ -89,7 +91,9 @@ def ported_row(columns: Columns, country: str, carriers: Mapping[str, str] | Non
     return int(number[1:]), carrier
 
 
-def blocked_row(columns: Columns, country: str, _carriers: Mapping[str, str] | None = None) -> Values:
+def blocked_row(
+    columns: Columns, country: str, _carriers: Mapping[str, str] | None = None, timezone: str = "UTC"
+) -> Values:
     """Read a blocked number or prefix, spelled as `core.numbers` compares them."""
     prefix = _flag(columns.get("prefix", ""))
     typed = columns["number"]
@@ -108,7 +112,7 @@ def blocked_row(columns: Columns, country: str, _carriers: Mapping[str, str] | N
         "number": spelled,
         "prefix": prefix,
         "scopes": ",".join(scopes),
-        "until_ms": _until_ms(columns.get("until", "").strip()),
+        "until_ms": _until_ms(columns.get("until", "").strip(), timezone),
     }
 
 
@@ -239,7 +243,7 @@ def _flag(text: str) -> bool:
     return _WORDS[word]
 
 
-def _until_ms(text: str) -> int | None:
+def _until_ms(text: str, timezone: str) -> int | None:
     if not text:
         return None
     try:
@@ -247,5 +251,5 @@ def _until_ms(text: str) -> int | None:
     except ValueError:
         raise LineError(say("until_none", value=repr(text[:40]))) from None
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
+        moment = moment.replace(tzinfo=ZoneInfo(timezone))
     return int(moment.timestamp() * 1000)

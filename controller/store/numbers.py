@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -108,13 +109,18 @@ class Numbers:
         order = Order(reading, path.name, at_ms, by, skip_bad)
         return await ported_import.run(self._database, order, progress)
 
-    async def import_blocked(self, path: Path, at_ms: int, by: str = "", country: str = "VN") -> Imported:
-        """Import a file of blocked numbers; SetupError with every mistake and nothing written when it has any."""
+    async def import_blocked(
+        self, path: Path, at_ms: int, by: str = "", country: str = "VN", timezone: str = "UTC"
+    ) -> Imported:
+        """Import a file of blocked numbers; SetupError with every mistake and nothing written when it has any.
+
+        `timezone` is that of an `until` which names none.
+        """
 
         def rows(report: Report) -> Iterator[Values]:
             return number_files.read(path, ("number",), read_row, country, None, report)
 
-        read_row: ReadRow = number_files.blocked_row
+        read_row: ReadRow = partial(number_files.blocked_row, timezone=timezone)
         checked = Report()
         await asyncio.to_thread(lambda: sum(1 for _ in rows(checked)))
         checked.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import tomllib
 
@@ -61,6 +62,16 @@ def test_a_dry_run_changes_nothing(run, setup_file):
     assert told.code == 0
     assert "+ hotline +842473001001" in told.out
     assert run("export").out.strip() == ""
+
+
+def test_what_a_person_wrote_beside_the_setup_is_kept_too(run, setup_file):
+    run("apply", setup_file, "--yes")
+    setup_file.write_text(f"# asked for by the sales team\n{SETUP}", encoding="utf-8")
+    assert "only comments and layout change" in run("apply", setup_file, "--dry-run").out
+    assert run("export").out == SETUP
+    told = run("apply", setup_file, "--yes")
+    assert (told.code, told.out.splitlines()[-1][:9]) == (0, "version 2")
+    assert run("export").out == f"# asked for by the sales team\n{SETUP}"
 
 
 def test_only_what_changes_is_told(run, setup_file):
@@ -144,6 +155,31 @@ def test_tables_of_numbers_come_from_csv(run, setup_file, tmp_path):
     told = run("apply", "--ported", ported)
     assert (told.code, told.err.count("\n")) == (2, 2)
     assert "ported.csv:2: carrier" in told.err
+
+
+def test_a_dry_run_looks_over_lists_and_imports_none(run, setup_file, tmp_path):
+    ported, blocked = tmp_path / "ported.csv", tmp_path / "blocked.csv"
+    ported.write_text("number,carrier\n0912345679,viettel\n")
+    blocked.write_text("number\n0900000001\n")
+    told = run("apply", setup_file, "--ported", ported, "--blocked", blocked, "--dry-run")
+    assert told.code == 0
+    assert "ported.csv: 1 ported numbers, 0 lines passed over; nothing was imported" in told.out
+    assert "blocked.csv: 1 blocked numbers, 0 lines passed over; nothing was imported" in told.out
+    assert run("apply", "--ported", tmp_path / "none.csv", "--dry-run").code == 2
+    ported.write_text("number,carrier\n0912345679,nobody\nxx,viettel\n")
+    told = run("apply", setup_file, "--ported", ported, "--dry-run")
+    assert (told.code, told.err.count("ported.csv:")) == (2, 2)
+    ported.write_text("number,carrier\n0912345679,viettel\nxx,viettel\n")
+    assert "1 ported numbers, 1 lines" in run("apply", "--ported", ported, "--dry-run", "--skip-bad").out
+
+
+def test_a_blocked_number_is_free_again_at_local_time(run, setup_file, tmp_path):
+    blocked = tmp_path / "blocked.csv"
+    blocked.write_text("number,until\n0900000001,2027-01-31\n")
+    run("apply", setup_file, "--blocked", blocked, "--yes")
+    with sqlite3.connect(tmp_path / "books.db") as books:
+        # Midnight in Ho Chi Minh City, as the same words in the setup file would have it.
+        assert books.execute("SELECT until_ms FROM blocked").fetchall() == [(1_801_328_400_000,)]
 
 
 def test_apply_wants_something_to_apply(run):
