@@ -30,6 +30,11 @@ from controller.store.setup_repo import SetupRepo
 RESOLVE_SLOW_S: Final = 1.0
 NAMES_MAX: Final = 5
 CONFIGURATION: Final = ("asterisk.conf", "manager.conf", "http.conf", "ari.conf", "pjsip.conf", "modules.conf")
+PROMPTS: Final = (
+    "tongdai-fallback", "tongdai-emergency-failed", "tongdai-voicemail-prompt", "tongdai-talk-warning",
+    "tongdai-refused-unavailable", "tongdai-feature-available",
+)  # fmt: skip
+"""Of our own prompts, one of each kind: they are copied to an Asterisk together, or forgotten together."""
 SUFFIXES: Final = ("wav", "sln", "sln16", "gsm", "ulaw", "alaw", "g722", "wav16")
 
 
@@ -131,17 +136,20 @@ def _files(settings: Settings, setup: Setup) -> Iterator[Found]:
 
 
 def _greetings(setup: Setup, folder: Path) -> Iterator[Found]:
-    """Every sound file is there, in the language of the setup or in none."""
-    languages = dict.fromkeys((setup.defaults.language, "en"))
-    missing = []
-    for name in sounds_of(setup):
-        places = [folder / spoken / name for spoken in languages] + [folder / name]
-        if not any(place.with_name(f"{place.name}.{suffix}").is_file() for place in places for suffix in SUFFIXES):
-            missing.append(name)
+    """Every sound file is there, in the language of the setup or in none, and so are our own prompts."""
+    missing = [name for name in sounds_of(setup) if not _spoken(setup, folder, name)]
+    if not all(_spoken(setup, folder, name) for name in PROMPTS):
+        said = f"our own are not all in {folder}: copy or link sounds/vi and sounds/en there"
+        yield Found(FAIL, "prompts", said, f"chưa có đủ trong {folder}: hãy chép sounds/vi và sounds/en vào đó")
     for name in missing:
         yield Found(FAIL, "greeting", f"{name}: no such file in {folder}", f"{name}: không có tệp trong {folder}")
     if not missing:
         yield Found(OK, "greeting", f"{len(sounds_of(setup))} in {folder}", f"{len(sounds_of(setup))} trong {folder}")
+
+
+def _spoken(setup: Setup, folder: Path, name: str) -> bool:
+    places = [folder / language / name for language in (setup.defaults.language, "en", "")]
+    return any(place.with_name(f"{place.name}.{suffix}").is_file() for place in places for suffix in SUFFIXES)
 
 
 def _carriers(setup: Setup) -> list[Found]:

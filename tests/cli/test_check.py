@@ -13,6 +13,7 @@ import pytest
 
 from controller.core.setup import Menu, Queue, Setup, TableSource, Way, WayKind
 from controller.lab import check, check_asterisk
+from tests.gate.repository import ROOT
 from tests.web.house import SECRET, SETUP
 
 pytestmark = pytest.mark.web
@@ -101,7 +102,8 @@ def look(run, environ, ari, agi, tmp_path):
     sounds = tmp_path / "sounds" / "vi"
     sounds.mkdir(parents=True)
     (tmp_path / "spool" / "recording").mkdir(parents=True)
-    (sounds / "welcome.wav").touch()
+    for sound in ("welcome", *check.PROMPTS):
+        (sounds / f"{sound}.wav").touch()
     for name, value in {
         "ARI__URL": f"http://{ari.address}", "ARI__PASSWORD": PASSWORD, "AGI__BIND": agi, "HTTP__BIND": ari.address,
     }.items():  # fmt: skip
@@ -272,6 +274,17 @@ def test_open_doors_in_asterisks_own_files_are_told(look, ari, tmp_path):
     assert f"{etc / 'http.conf'}:1: bindaddr=0.0.0.0 can be reached from outside (+1)" in told.out
     assert f"{etc / 'manager.conf'}:3: a manager user: admin" in told.out
     assert "hunter2" not in told.out
+
+
+def test_prompts_of_ours_that_were_not_copied_are_told(look, tmp_path):
+    (tmp_path / "sounds" / "vi" / "tongdai-fallback.wav").unlink()
+    told = look()
+    assert (told.code, words(told)["prompts"]) == (1, "FAIL")
+    assert "copy or link sounds/vi and sounds/en" in told.out
+
+
+def test_prompts_that_are_looked_for_are_among_ours():
+    assert set(check.PROMPTS) <= {file.stem for file in (ROOT / "sounds" / "vi").glob("*.wav")}
 
 
 def test_every_sound_of_a_setup_is_looked_for():
