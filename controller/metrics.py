@@ -55,7 +55,7 @@ class Metrics:
         )
         self._of_command: dict[tuple[str, str], Counter] = {}
         self._following: asyncio.Task[None] | None = None
-        ProcessCollector(registry=self.registry)
+        ProcessCollector(namespace="tongdai", registry=self.registry)
 
     def lead(self, on: bool) -> None:
         """This controller leads from now on, or does so no longer."""

@@ -258,7 +258,7 @@ async def test_every_name_is_ours() -> None:
     metrics = Metrics(Clock())
     metrics.watch(Engine(), Bell())
     names = {name.split("{")[0] for name in shown(metrics)}
-    assert {name for name in names if not name.startswith(("tongdai_", "process_"))} == set()
+    assert {name for name in names if not name.startswith("tongdai_")} == set()
     await metrics.close()
     await Metrics().close()
 
