@@ -197,10 +197,11 @@ def comparable_prefix(prefix: str, country: str) -> str:
 
 def _international(digits: str, country: str) -> str:
     if digits.startswith("00"):
-        return f"+{digits[2:]}"
-    if digits.startswith("0"):
-        return f"+{phonenumbers.country_code_for_region(country)}{digits[1:]}"
-    return digits
+        digits = f"+{digits[2:]}"
+    elif digits.startswith("0"):
+        digits = f"+{phonenumbers.country_code_for_region(country)}{digits[1:]}"
+    # 1800 and 1900 stand alone: whatever is written before them, a row about them is about these digits too.
+    return digits[3:] if country == "VN" and digits.startswith(("+841800", "+841900")) else digits
 
 
 def carrier_of(number: Number, setup: Setup, ported: str = "", ported_source: str = "") -> tuple[str, str]:

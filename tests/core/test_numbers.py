@@ -350,6 +350,7 @@ def test_the_longest_prefix_counts() -> None:
         ("+84120", "+8470"),
         ("1900", "1900"),
         ("+841900", "1900"),
+        ("01900", "1900"),
         ("001", "+1"),
         ("+1", "+1"),
         ("0", "+84"),
@@ -401,6 +402,12 @@ def test_prefixes_reach_numbers_nobody_understands() -> None:
     row = blocked_by(setup, "001 415 555 2671", "outbound", 0)
     assert row
     assert row.number == "+1"
+
+
+@pytest.mark.parametrize("written", ["19001234", "019001234", "+841900123", "0084 1900 123 4567", "1900123"])
+def test_a_service_prefix_reaches_numbers_with_marks_that_do_not_belong_there(written: str) -> None:
+    setup = blocking(Blocked(comparable_prefix("1900", "VN"), prefix=True))
+    assert is_blocked(setup, written, "outbound", 0)
 
 
 def test_other_countries_block_in_their_own_spelling() -> None:
