@@ -49,8 +49,14 @@ print(kept() is None)
 LOADED = "import {module}, sys; print(*sorted({{name.partition('.')[0] for name in sys.modules}} & set({heavy!r})))"
 
 
+HEARS_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""A shell that runs the tests in the background has SIGINT ignored, and children inherit that."""
+
+
 def python(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", HEARS_CTRL_C + code], capture_output=True, text=True, timeout=60, check=False
+    )
     return done.returncode, done.stdout.strip(), done.stderr
 
 
