@@ -16,7 +16,7 @@ from controller.ports import Line
 
 FILE_MAX_BYTES = 8 * 1024 * 1024
 DAY_MS = 86_400_000
-_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
 class Journal:

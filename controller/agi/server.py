@@ -150,6 +150,7 @@ class Server(fast_agi.Application):  # type: ignore[misc]  # panoramisk has no t
         super().__init__(loop=asyncio.get_running_loop())
         self.limits = limits
         self._peers = tuple(ipaddress.ip_network(peer) for peer in peers)
+        self._known: dict[str, bool] = {}
         self._meter: Meter = meter or (lambda _script, _outcome, _seconds: None)
         self._sessions: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
@@ -223,7 +224,12 @@ class Server(fast_agi.Application):  # type: ignore[misc]  # panoramisk has no t
     def _admitted(self, writer: asyncio.StreamWriter) -> bool:
         """Whether this peer may talk to us, and there is room; refusals are logged once a minute."""
         peer = (writer.get_extra_info("peername") or ("",))[0]
-        known = _address_in(peer, self._peers)
+        known = self._known.get(peer)
+        if known is None:
+            known = _address_in(peer, self._peers)
+            if known:
+                # Few may ask at all; strangers are not kept, of whom there may be many.
+                self._known[peer] = known
         if known and len(self._sessions) < self.limits.sessions_max:
             return True
         self._refused += 1

@@ -221,7 +221,11 @@ def _on_network(question: Question, carrier: str, notes: Notes) -> Iterator[Cand
 
 def _by_last_use(question: Question, hotlines: tuple[Hotline, ...]) -> Iterator[Hotline]:
     """Hotlines by their last use, equals as they come; a heap, because few of many are looked at."""
-    order = [(_used_at_ms(question, row), n) for n, row in enumerate(hotlines)]
+    state_of = question.hotlines.get
+    # Written out: a network has a hundred hotlines and more, and a call of a function for each is most of a decision.
+    order = [
+        (state.used_at_ms if (state := state_of(row.number)) is not None else 0, n) for n, row in enumerate(hotlines)
+    ]
     heapq.heapify(order)
     while order:
         yield hotlines[heapq.heappop(order)[1]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from operator import attrgetter
@@ -20,8 +20,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from controller.core import commands, events, facts, model
 
 JSON = dict[str, Any]
-_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
+"""Keys come to it in order (`_sorted_writer`), and values of the core hold no circles: half of its price."""
 _PLAIN = (str, int, bool, float, type(None))
+_PLAIN_SET = frozenset(_PLAIN)
 
 
 def _members(*unions: object) -> dict[str, type]:
@@ -54,7 +56,27 @@ def decode(data: object) -> Any:
 
 def dumps(value: object) -> str:
     """`encode` as compact text with sorted keys: equal values give equal bytes."""
-    return _ENCODER.encode(encode(value))
+    cls: Any = type(value)
+    names, read, nested, _ = _sorted_writer(cls)
+    out = dict(zip(names, read(value), strict=True))
+    for inner in nested:
+        out[inner] = _plain(out[inner])
+    return _ENCODER.encode(out)
+
+
+def dumps_live(value: object) -> str:
+    """`dumps` without the fields that stand at their default: most of a row, which is written at every change.
+
+    `loads` fills them in. So a default is part of what a stored row says: another one needs a migration.
+    """
+    cls: Any = type(value)
+    names, read, nested, defaults = _sorted_writer(cls)
+    rows = zip(names, read(value), defaults, strict=True)
+    out = {name: item for name, item, default in rows if item is not default and item != default}
+    for inner in nested:
+        if inner in out:
+            out[inner] = _plain(out[inner])
+    return _ENCODER.encode(out)
 
 
 def loads(text: str) -> Any:
@@ -65,11 +87,6 @@ def loads(text: str) -> Any:
         raise ValueError("nested beyond reason") from exc
 
 
-def _fields_of(value: Any) -> tuple[str, ...]:
-    cls: Any = type(value)
-    return _names(cls)
-
-
 @cache
 def _writer(cls: Any) -> tuple[str, tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[str, ...]]:
     """How a class is written: its name, its fields, one call that reads them all, and those that are not plain."""
@@ -78,6 +95,29 @@ def _writer(cls: Any) -> tuple[str, tuple[str, ...], Callable[[Any], tuple[Any, 
     if len(names) > 1:
         return cls.__name__, names, attrgetter(*names), nested
     return cls.__name__, names, lambda value: tuple(getattr(value, name) for name in names), nested
+
+
+@cache
+def _inner_writer(cls: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """How a value inside another is written: its keys in order, without a class name, and what reads their values."""
+    names = tuple(sorted(_names(cls)))
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda value: tuple(getattr(value, name) for name in names)
+
+
+_Writer = tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[str, ...], tuple[Any, ...]]
+
+
+@cache
+def _sorted_writer(cls: Any) -> _Writer:
+    """Keys in order, `type` among them; one call that reads their values; those that are not plain; the defaults."""
+    _, names, _, nested = _writer(cls)
+    keys = tuple(sorted((*names, "type")))
+    default_of = {field.name: field.default for field in fields(cls)}
+    read = attrgetter(*("__class__.__name__" if key == "type" else key for key in keys))
+    reads = read if len(keys) > 1 else lambda value: (read(value),)
+    return keys, reads, nested, tuple(default_of.get(key, MISSING) for key in keys)
 
 
 def _is_plain(hint: Any) -> bool:
@@ -92,13 +132,16 @@ def _names(cls: Any) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or type(value) in _PLAIN:
+    cls: Any = type(value)
+    if cls in _PLAIN_SET:
         return value
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+    if cls is tuple:
+        return [item if type(item) in _PLAIN_SET else _plain(item) for item in value]
     if isinstance(value, StrEnum):
         return value.value
-    return {name: _plain(getattr(value, name)) for name in _fields_of(value)}
+    names, read = _inner_writer(cls)
+    out = dict(zip(names, read(value), strict=True))
+    return {name: item if type(item) in _PLAIN_SET else _plain(item) for name, item in out.items()}
 
 
 @cache

@@ -5,10 +5,10 @@ The caps are kept here and nowhere else: whoever dials has asked `admit` before.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from controller.core import facts, figures, meter, quality, spending, trunks
+from controller.core.evolve import evolve
 from controller.core.model import Attempt, Call, TrunkState, TrunkWindow
 from controller.core.setup import Trunk
 from controller.core.turn import Turn
@@ -38,7 +38,7 @@ def _admit(turn: Turn, call: Call, attempt: Attempt, trunk: Trunk) -> TrunkState
     state = turn.world.trunks.get(trunk.name) or TrunkState(trunk.name)
     if attempt.number in turn.setup.defaults.emergency:
         rest = trunks.release(state, call.id)
-        return replace(rest, live=(*rest.live, call.id))
+        return evolve(rest, live=(*rest.live, call.id))
     day = figures.today(turn.world, turn.now_ms)
     admitted = trunks.admit(state, trunk, call.id, turn.now_ms, day)
     return admitted and spending.begin_trunk(turn, admitted, call.id)
@@ -158,5 +158,5 @@ def seen(turn: Turn, endpoint: str, reachable: bool) -> None:
 
 def cooled(turn: Turn, state: TrunkState) -> None:
     """A cool-down is over: the next call is the probe."""
-    turn.put(replace(state, cooling_until_ms=None))
+    turn.put(evolve(state, cooling_until_ms=None))
     turn.say(facts.TrunkChanged(state.name, "up" if state.reachable else "unreachable"))

@@ -7,9 +7,8 @@ restart.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.core import quota
+from controller.core.evolve import evolve
 from controller.core.model import TrunkState
 from controller.core.setup import Trunk
 
@@ -43,15 +42,15 @@ def unusable(state: TrunkState, trunk: Trunk, now_ms: int, day: str = "") -> str
 def admit(state: TrunkState, trunk: Trunk, call: str, now_ms: int, day: str = "") -> TrunkState | None:
     """Start a call on the trunk; None when it may not. A call already on it keeps its channel and counts one start."""
     others = tuple(name for name in state.live if name != call)
-    state = replace(state, live=others)
+    state = evolve(state, live=others)
     if unusable(state, trunk, now_ms, day):
         return None
-    return replace(state, live=(*others, call), starts_ms=(*_recent(state, now_ms), now_ms))
+    return evolve(state, live=(*others, call), starts_ms=(*_recent(state, now_ms), now_ms))
 
 
 def release(state: TrunkState, call: str) -> TrunkState:
     """The call is no longer on the trunk."""
-    return replace(state, live=tuple(name for name in state.live if name != call))
+    return evolve(state, live=tuple(name for name in state.live if name != call))
 
 
 def failed(state: TrunkState, now_ms: int, *, often: bool = False) -> TrunkState:
@@ -64,21 +63,21 @@ def failed(state: TrunkState, now_ms: int, *, often: bool = False) -> TrunkState
         return state
     failures = state.failures + 1
     if failures < FAILURES_MAX and not often:
-        return replace(state, failures=failures, cooling_until_ms=None)
+        return evolve(state, failures=failures, cooling_until_ms=None)
     pause_ms = min(COOL_DOWN_MIN_MS << min(max(0, failures - FAILURES_MAX), 10), COOL_DOWN_MAX_MS)
-    return replace(state, failures=failures, cooling_until_ms=now_ms + pause_ms)
+    return evolve(state, failures=failures, cooling_until_ms=now_ms + pause_ms)
 
 
 def succeeded(state: TrunkState) -> TrunkState:
     """The trunk carried a call: its failures are forgotten."""
-    return replace(state, failures=0, cooling_until_ms=None)
+    return evolve(state, failures=0, cooling_until_ms=None)
 
 
 def seen(state: TrunkState, *, reachable: bool) -> TrunkState:
     """Asterisk has asked the carrier: one that answers again is used again at once, whatever it did before."""
     if reachable and not state.reachable:
-        return replace(state, reachable=True, failures=0, cooling_until_ms=None)
-    return replace(state, reachable=reachable)
+        return evolve(state, reachable=True, failures=0, cooling_until_ms=None)
+    return evolve(state, reachable=reachable)
 
 
 def _recent(state: TrunkState, now_ms: int) -> tuple[int, ...]:

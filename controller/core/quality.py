@@ -7,8 +7,9 @@ first sign of the far phone (ITU-T E.721), where the dial path could measure it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from controller.core.evolve import evolve
 from controller.core.model import Slot, TrunkWindow
 
 SLOT_MS = 300_000
@@ -36,7 +37,7 @@ def note(window: TrunkWindow, now_ms: int, code: str, *, answered: bool, failed:
     slots = [slot for slot in window.slots if _is_recent(slot, now_ms)]
     began_ms = now_ms - now_ms % SLOT_MS
     last = slots.pop() if slots and slots[-1].began_ms == began_ms else Slot(began_ms)
-    last = replace(
+    last = evolve(
         last,
         tries=last.tries + 1,
         answered=last.answered + answered,
@@ -45,7 +46,7 @@ def note(window: TrunkWindow, now_ms: int, code: str, *, answered: bool, failed:
         delay_sum_ms=last.delay_sum_ms + delay_ms,
         codes=_counted(last.codes, code),
     )
-    return replace(window, slots=(*slots[-SLOTS + 1 :], last))
+    return evolve(window, slots=(*slots[-SLOTS + 1 :], last))
 
 
 def is_failing(window: TrunkWindow, now_ms: int) -> bool:

@@ -6,8 +6,7 @@ calls out has asked `room` in the same step, so caps hold exactly, and what is s
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from controller.core.evolve import evolve
 from controller.core.model import Use
 from controller.core.setup import Limits
 
@@ -35,14 +34,14 @@ def begin(use: Use, limits: Limits, call: str, now_ms: int, day: str) -> Use:
         return use
     starts_ms = (*_recent(use, now_ms), now_ms)[-limits.calls_per_minute :] if limits.calls_per_minute else ()
     today = _today(use, day)
-    return replace(today, live=(*use.live, call), starts_ms=starts_ms, calls=today.calls + 1)
+    return evolve(today, live=(*use.live, call), starts_ms=starts_ms, calls=today.calls + 1)
 
 
 def answered(use: Use, call: str, now_ms: int) -> Use:
     """The talk of a call begins."""
     if call not in use.live or any(name == call for name, _ in use.talks):
         return use
-    return replace(use, talks=(*use.talks, (call, now_ms)))
+    return evolve(use, talks=(*use.talks, (call, now_ms)))
 
 
 def end(use: Use, call: str, now_ms: int, day: str, since_ms: int | None = None) -> Use:
@@ -54,7 +53,7 @@ def end(use: Use, call: str, now_ms: int, day: str, since_ms: int | None = None)
     today = _today(use, day) if talked else use
     live = tuple(name for name in use.live if name != call)
     talks = tuple(row for row in use.talks if row[0] != call)
-    return replace(today, live=live, talks=talks, talked_ms=today.talked_ms + talked)
+    return evolve(today, live=live, talks=talks, talked_ms=today.talked_ms + talked)
 
 
 def talked_ms(use: Use, now_ms: int, day: str) -> int:
@@ -75,7 +74,7 @@ def runs_out_ms(use: Use, minutes: int, now_ms: int, day: str) -> int | None:
 
 
 def _today(use: Use, day: str) -> Use:
-    return use if use.day == day else replace(use, day=day, calls=0, talked_ms=0)
+    return use if use.day == day else evolve(use, day=day, calls=0, talked_ms=0)
 
 
 def _recent(use: Use, now_ms: int) -> tuple[int, ...]:

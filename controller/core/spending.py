@@ -7,10 +7,10 @@ a deadline like any other.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from zlib import crc32
 
 from controller.core import candidates, figures, quota
+from controller.core.evolve import evolve
 from controller.core.model import AgentUse, Attempt, Call, CalleeDay, HotlineState, TrunkState
 from controller.core.setup import Hotline, Limits
 from controller.core.turn import Turn
@@ -50,7 +50,7 @@ def begin(turn: Turn, call: Call, attempt: Attempt) -> None:
         until_ms = turn.world.day_ends_ms + crc32(name.encode()) % FORGET_WITHIN_MS
         turn.put(CalleeDay(name, day, before + 1, until_ms))
     limits = hotline.limits if hotline else Limits()
-    turn.put(replace(state, used_at_ms=now_ms, use=quota.begin(state.use, limits, call.id, now_ms, day)))
+    turn.put(evolve(state, used_at_ms=now_ms, use=quota.begin(state.use, limits, call.id, now_ms, day)))
 
 
 def _whose(call: Call) -> str:
@@ -65,20 +65,20 @@ def _begin_agent(turn: Turn, call: Call) -> None:
     if agent is not None:
         row = of_agent(turn, agent.name)
         day = figures.today(turn.world, turn.now_ms)
-        turn.put(replace(row, use=quota.begin(row.use, agent.limits, call.id, turn.now_ms, day)))
+        turn.put(evolve(row, use=quota.begin(row.use, agent.limits, call.id, turn.now_ms, day)))
 
 
 def answered(turn: Turn, call: Call) -> None:
     """The talk begins: whoever has minutes to count counts them."""
     hotline = turn.world.hotlines.get(_carrier_hotline(turn, call))
     if hotline is not None and _minutes(turn, hotline):
-        _put(turn, replace(hotline, use=quota.answered(hotline.use, call.id, turn.now_ms)))
+        _put(turn, evolve(hotline, use=quota.answered(hotline.use, call.id, turn.now_ms)))
     trunk = turn.world.trunks.get(call.trunk)
     if trunk is not None and _minutes(turn, trunk):
-        _put(turn, replace(trunk, use=quota.answered(trunk.use, call.id, turn.now_ms)))
+        _put(turn, evolve(trunk, use=quota.answered(trunk.use, call.id, turn.now_ms)))
     agent = turn.world.agent_uses.get(call.agent)
     if call.direction == "outbound" and agent is not None:
-        turn.put(replace(agent, use=quota.answered(agent.use, call.id, turn.now_ms)))
+        turn.put(evolve(agent, use=quota.answered(agent.use, call.id, turn.now_ms)))
         longest_ms = talk_max_ms(turn, call)
         if longest_ms is not None:
             turn.change_call(call.id, talk_ends_at_ms=turn.now_ms + longest_ms)
@@ -92,7 +92,7 @@ def over(turn: Turn, call: Call) -> None:
     row = turn.world.agent_uses.get(_whose(call))
     if row is not None and call.id in row.use.live:
         day = figures.today(turn.world, turn.now_ms)
-        turn.put(replace(row, use=quota.end(row.use, call.id, turn.now_ms, day, since_ms)))
+        turn.put(evolve(row, use=quota.end(row.use, call.id, turn.now_ms, day, since_ms)))
 
 
 def _since_ms(call: Call) -> int | None:
@@ -107,7 +107,7 @@ def over_trunk(turn: Turn, state: TrunkState, call: Call) -> TrunkState:
     day = figures.today(turn.world, turn.now_ms)
     use = quota.end(state.use, call.id, turn.now_ms, day, _since_ms(call))
     minutes = _minutes(turn, state)
-    return replace(state, use=use, runs_out_ms=quota.runs_out_ms(use, minutes, turn.now_ms, day))
+    return evolve(state, use=use, runs_out_ms=quota.runs_out_ms(use, minutes, turn.now_ms, day))
 
 
 def begin_trunk(turn: Turn, state: TrunkState, call: str) -> TrunkState:
@@ -115,7 +115,7 @@ def begin_trunk(turn: Turn, state: TrunkState, call: str) -> TrunkState:
     if not _minutes(turn, state):
         return state
     day = figures.today(turn.world, turn.now_ms)
-    return replace(state, use=quota.begin(state.use, Limits(), call, turn.now_ms, day))
+    return evolve(state, use=quota.begin(state.use, Limits(), call, turn.now_ms, day))
 
 
 def spent(turn: Turn, row: HotlineState | TrunkState) -> tuple[str, ...]:
@@ -123,9 +123,9 @@ def spent(turn: Turn, row: HotlineState | TrunkState) -> tuple[str, ...]:
     day, minutes = figures.today(turn.world, turn.now_ms), _minutes(turn, row)
     left_ms = quota.left_ms(row.use, minutes, turn.now_ms, day)
     if left_ms == 0:
-        turn.put(replace(row, runs_out_ms=None))
+        turn.put(evolve(row, runs_out_ms=None))
         return tuple(call for call, _ in row.use.talks)
-    turn.put(replace(row, runs_out_ms=quota.runs_out_ms(row.use, minutes, turn.now_ms, day)))
+    turn.put(evolve(row, runs_out_ms=quota.runs_out_ms(row.use, minutes, turn.now_ms, day)))
     return ()
 
 
@@ -164,7 +164,7 @@ def _over_hotline(turn: Turn, call: Call, number: str, since_ms: int | None) -> 
     state = turn.world.hotlines.get(number)
     if state is not None and call.id in state.use.live:
         day = figures.today(turn.world, turn.now_ms)
-        _put(turn, replace(state, use=quota.end(state.use, call.id, turn.now_ms, day, since_ms)))
+        _put(turn, evolve(state, use=quota.end(state.use, call.id, turn.now_ms, day, since_ms)))
 
 
 def _minutes(turn: Turn, row: HotlineState | TrunkState) -> int:
@@ -177,4 +177,4 @@ def _minutes(turn: Turn, row: HotlineState | TrunkState) -> int:
 
 def _put(turn: Turn, row: HotlineState | TrunkState) -> None:
     day = figures.today(turn.world, turn.now_ms)
-    turn.put(replace(row, runs_out_ms=quota.runs_out_ms(row.use, _minutes(turn, row), turn.now_ms, day)))
+    turn.put(evolve(row, runs_out_ms=quota.runs_out_ms(row.use, _minutes(turn, row), turn.now_ms, day)))

@@ -26,7 +26,7 @@ Batch = dict[str, list[Row]]
 INT64_MAX: Final = 2**63 - 1
 STORY_LEVEL: Final = 6
 """zlib's own default: a story of 4 kB shrinks to a fifth in 60 µs, once a call."""
-_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False).encode
 
 _CALL_ENDED: Final[Callable[[CallEnded], tuple[Any, ...]]] = attrgetter(
     "call", *(column.name for column in calls.columns if column.name != "id")
@@ -52,7 +52,7 @@ def batch_of(turns: Sequence[Turn]) -> Batch:
         if entity is None:
             found["live_drop"].append((kind, name))
         else:
-            found["live_put"].append((kind, name, LIVE_SCHEMA, codec.dumps(entity)))
+            found["live_put"].append((kind, name, LIVE_SCHEMA, codec.dumps_live(entity)))
     return {name: rows for name, rows in found.items() if rows}
 
 

@@ -86,7 +86,7 @@ class FakeLedger:
             if change.after is None:
                 self.books.live.pop((change.kind, change.id), None)
             else:
-                self.books.live[change.kind, change.id] = codec.dumps(change.after)
+                self.books.live[change.kind, change.id] = codec.dumps_live(change.after)
         for said in turn.facts:
             self.books.facts.setdefault(said.seq, said)
             if isinstance(said.fact, CallEnded):

@@ -41,7 +41,7 @@ def test_the_last_change_of_a_row_counts() -> None:
     call = a_call()
     batch = batch_of([turn(changes=(*put(call), *put(an_agent()))), turn(changes=gone(call))])
     assert batch == {
-        "live_put": [("agent", "an", 1, codec.dumps(an_agent()))],
+        "live_put": [("agent", "an", 1, codec.dumps_live(an_agent()))],
         "live_drop": [("call", call.id)],
     }
 
