@@ -37,10 +37,12 @@ from tests.store.postgres import running
 DAY_MS = 86_400_000
 ASKED = 60
 MIGRATED_S = 10.0
+PIECE = 20_000
+"""Rows of history in one statement: a server ends one that takes long."""
 LEDGER = Path(__file__).parents[1] / "scripts/bench_ledger.py"
 MANY = {
-    "sqlite": "WITH RECURSIVE many(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM many WHERE n + 1 < :rows) ",
-    "postgresql": "WITH many(n) AS (SELECT generate_series(0, CAST(:rows AS bigint) - 1)) ",
+    "sqlite": "WITH RECURSIVE many(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM many WHERE n < :last) ",
+    "postgresql": "WITH many(n) AS (SELECT generate_series(CAST(:first AS bigint), CAST(:last AS bigint))) ",
 }
 ROWS = """
 INSERT INTO calls (id, direction, hotline, caller, callee, queue, agent, arrived_at_ms, queued_at_ms, answered_at_ms,
@@ -66,10 +68,11 @@ async def fill(url: str, rows: int) -> tuple[float, int]:
     newest = SystemClock().now_ms() - DAY_MS
     async with database.writing(600.0) as connection:
         await connection.run_sync(_first_version)
-        many = MANY["sqlite" if database.sqlite else "postgresql"]
-        await connection.execute(
-            text(ROWS.replace("SELECT", f"{many}SELECT", 1)), {"rows": rows, "since": newest - rows * 31_000}
-        )
+    insert = text(ROWS.replace("SELECT", f"{MANY['sqlite' if database.sqlite else 'postgresql']}SELECT", 1))
+    for first in range(0, rows, PIECE):
+        async with database.writing(600.0) as connection:
+            between = {"first": first, "last": min(first + PIECE, rows) - 1, "since": newest - rows * 31_000}
+            await connection.execute(insert, between)
     if not database.sqlite:
         async with database.writing(600.0) as connection:
             await connection.execute(text("ANALYZE"))
