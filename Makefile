@@ -54,6 +54,10 @@ reliability: ## docs/reliability.md from what the simulator, the faults, the fuz
 fuzz: setup ## hostile input on every core for MINUTES=7, figures in var/reliability/fuzz.json (ONLY=Z1,Z7 SEED, BATCH)
 	@scripts/fuzz.sh --minutes $(or $(MINUTES),7) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(BATCH),--batch $(BATCH))
 
+rules: setup ## 10,000 histories of calling out against the rules by an oracle, then each rule broken in turn; long
+	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q -n0 tests/core/test_outbound_history.py
+	@$(BIN)/python -m tests.core.outbound_mutants
+
 fraud: setup ## a stolen phone dials 500 numbers in ten minutes at a real Asterisk; long
 	@FRAUD_CALLS=500 FRAUD_SECONDS=600 $(BIN)/python -m pytest -q --timeout 900 tests/live/test_limits.py -k stolen
 
