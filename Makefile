@@ -14,7 +14,7 @@ WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
 # Every fault of the programme, each where it is shown: beside a real Asterisk, in the simulator, in books, in recordings.
 FAULTED := tests/faults tests/live/test_odd_flood.py tests/sim/test_faults.py tests/store/test_upgrade.py tests/core/test_recordings.py
 
-.PHONY: help setup run test check bench soak sim faults fuzz reliability fraud clean
+.PHONY: help setup run test check bench soak sim faults fuzz reliability rules fraud clean
 
 help: ## these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
