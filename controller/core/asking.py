@@ -10,7 +10,8 @@ from controller.core.world import World
 def question(world: World, now_ms: int, day: str, asked: OutboundAsked, agent: str = "") -> Question:
     """Everything the decision may look at; `day` is the local date, `agent` empty for calls nobody dialled.
 
-    What is left to chance is decided by the name of the call (`asked.call`).
+    What is left to chance is decided by what was asked and how often the agent has called today, so that a question
+    beforehand gets the answer of the call; calls nobody dialled go by their name (`asked.call`).
     """
     return Question(
         setup=world.setup,
@@ -22,8 +23,13 @@ def question(world: World, now_ms: int, day: str, asked: OutboundAsked, agent: s
         trunks=world.trunks,
         hotlines=world.hotlines,
         now_ms=now_ms,
-        salt=asked.call,
+        salt=f"{agent}/{asked.dialled}/{asked.via}/{_calls(world, agent, day)}" if agent else asked.call,
         day=day,
         agent_uses=world.agent_uses,
         callee_days=world.callee_days,
     )
+
+
+def _calls(world: World, agent: str, day: str) -> int:
+    used = world.agent_uses.get(agent)
+    return used.use.calls if used is not None and used.use.day == day else 0

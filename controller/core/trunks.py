@@ -87,11 +87,22 @@ def _screen(question: Question, number: Number, notes: Notes) -> str:
     notes.say(f"dialled {question.dialled!r} {reads}{_more(number)}")
     if number.dial in setup.defaults.emergency:
         return ""
+    colleague = _colleague(setup, number.dial)
+    if colleague:
+        notes.say(
+            f"{number.dial} is the extension of {colleague}: the dialplan rings that phone, and no trunk leads there"
+        )
+        return "not_understood"
     row = blocked_by(setup, number.shown, "outbound", question.now_ms)
     if row:
         notes.say(f"blocked for outbound calls by the {'prefix' if row.prefix else 'number'} {row.number}")
         return "blocked"
     return ""
+
+
+def _colleague(setup: Setup, dialled: str) -> str:
+    """The agent whose extension this is; empty when it is nobody's."""
+    return next((row.name for row in setup.agents if row.extension == dialled and row.endpoint), "")
 
 
 def _more(number: Number) -> str:

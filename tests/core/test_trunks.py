@@ -129,6 +129,16 @@ def test_the_steps_say_how_the_operator_is_known() -> None:
     assert ask("02439361234").steps[1] == "operator unknown"
 
 
+@pytest.mark.parametrize("via", ["auto", VIETTEL])
+def test_a_colleague_s_extension_leaves_by_no_trunk(via: str) -> None:
+    """The dialplan rings extensions itself; asked beforehand, or by click to call, they must not go out as numbers."""
+    binh = replace(SETUP.agent["binh"], extension="101", endpoint="binh")
+    setup = replace(SETUP, agents=(*(row for row in SETUP.agents if row.name != "binh"), binh))
+    decision = ask("101", via=via, setup=setup)
+    assert (decision.allowed, decision.reason, decision.attempts) == (False, "not_understood", ())
+    assert decision.steps[-1].startswith("101 is the extension of binh")
+
+
 def test_the_steps_tell_the_area_and_the_extension_that_nobody_dials() -> None:
     decision = ask("024 3936 1234 ext 101")
     reads = "reads as +842439361234 (landline), in Hà Nội; the extension 101 is kept apart"
