@@ -171,7 +171,9 @@ class Oracle:
             if hit:
                 self.edges["blocked elsewhere or before"] += 1
             assert not hit or over or "outbound" not in row.scopes, "a blocked callee"
-        self._reached(person.reach or self.setup.defaults.reach, callee, now_ms)
+        # An agent's hours are those in which a call begins; its further trunks may come after them.
+        began_ms = next((row.began_ms for row in self.up.values() if row.agent == agent), now_ms)
+        self._reached(person.reach or self.setup.defaults.reach, callee, began_ms)
 
     def _reached(self, reach: Reach, callee: Callee, now_ms: int) -> None:
         kinds = OPEN_KINDS if reach == Reach() else reach.kinds
