@@ -133,7 +133,7 @@ class Softphone:
         self._spawn(self._drive(call))
         return call
 
-    async def next_call(self, seconds: float = 5.0) -> SipCall:
+    async def next_call(self, seconds: float = 20.0) -> SipCall:
         """The next call that comes in; TimeoutError when none does."""
         return await asyncio.wait_for(self._arrived.get(), seconds)
 
