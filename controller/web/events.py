@@ -35,7 +35,7 @@ router = APIRouter(prefix="/api/v1/events", tags=["events"])
 
 LastEventId = Annotated[
     str | None,
-    Header(alias="Last-Event-ID", pattern=r"^[0-9]{1,18}$", description="number of the last fact seen"),
+    Header(alias="Last-Event-ID", pattern=r"^[0-9]{0,18}$", description="number of the last fact seen; empty: none"),
 ]
 
 
@@ -45,7 +45,7 @@ async def events(request: Request, deps: Known, who: Who, last_event_id: LastEve
     viewers: Broadcast = request.app.state.viewers
     viewers.must_have_room()
     stream = _Stream(deps, who, viewers, request.scope["state"]["recheck"])
-    return EventStream(stream.frames(None if last_event_id is None else int(last_event_id)))
+    return EventStream(stream.frames(int(last_event_id) if last_event_id else None))
 
 
 class EventStream(Response):

@@ -108,9 +108,10 @@ async def test_every_fact_is_told_as_it_is_said(house):
         assert data["at"].endswith("Z")
 
 
-async def test_a_viewer_begins_with_what_comes_next(house):
+@pytest.mark.parametrize("last", [None, ""])
+async def test_a_viewer_begins_with_what_comes_next(house, last):
     await house.arrive()
-    async with viewer(house) as one:
+    async with viewer(house, last=last) as one:
         await house.end("1700000000.1")
         await one.until(lambda v: v.facts)
     assert all(name != "CallStarted" for _, name, _ in one.facts)
