@@ -123,7 +123,7 @@ class Ledger(Protocol):
     """The books: rows survive us."""
 
     async def load(self) -> Loaded:
-        """Read the setup in force and every live row."""
+        """Take the lead and read the setup in force and every live row: nobody else commits from here on."""
         ...
 
     async def commit(self, turns: Sequence[Turn]) -> None:

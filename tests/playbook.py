@@ -120,10 +120,10 @@ class Playbook:
             self.when(PhoneChanged(self.world.setup.agent[name].endpoint, False))
         return self
 
-    def restarted(self) -> Playbook:
-        """The process dies; another begins with the rows of this one and nothing else."""
+    def restarted(self, setup: Setup | None = None) -> Playbook:
+        """The process dies; another begins with the rows of this one, and the setup that is on the books by then."""
         rows = [codec.loads(codec.dumps(row)) for row in self.world.entities()]
-        self.world = World(self.world.setup, rows, list(self.world._over))
+        self.world = World(setup or self.world.setup, rows, list(self.world._over))
         return self.when(SetupChanged(self.world.setup))
 
     def _tell(self, event: Event) -> Step:

@@ -2,7 +2,8 @@
 
 A caller whose arrival we missed is let in as if just arrived. A caller who talks already, and whose row was lost with
 the books, goes on talking: the names of leg and bridge say that the two belong together, the leg's endpoint says who
-the agent is. What we know to be over is not begun again.
+the agent is. What we know to be over is not begun again. A caller whose queue went while nobody led goes where the
+hotline leads now.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 from controller.core import agent as agents
 from controller.core import arriving, commands, ids, queueing
 from controller.core.events import CallArrived, ChannelSeen, SnapshotTaken
-from controller.core.model import Agent, AgentPhase, Call
+from controller.core.model import Agent, AgentPhase, Call, Phase
+from controller.core.setup import Way, WayKind
 from controller.core.turn import Turn
 
 INBOUND = "inbound"
@@ -63,6 +65,21 @@ def _take_up(turn: Turn, call: Call, far: ChannelSeen) -> None:
     call = turn.change_call(call.id, channel_up=True, agent=name, leg=far.id, wrap_up_s=wrap_up_s)
     take_hand(turn, name, call)
     queueing.talk(turn, turn.world.calls[call.id], far.id)
+
+
+def move_on(turn: Turn, call_id: str) -> None:
+    """Send on a caller who waits in a queue that the setup had lost before this process began.
+
+    What that queue said about its way out went with it. Not before a snapshot: the agent may have answered meanwhile.
+    """
+    call = turn.world.calls.get(call_id)
+    if call is None or call.phase is not Phase.WAITING or call.queue in turn.setup.queue:
+        return
+    hotline = turn.setup.hotline.get(call.hotline)
+    way = Way()
+    if hotline is not None:
+        way = Way(WayKind.MENU, hotline.menu) if hotline.menu else Way(WayKind.QUEUE, hotline.queue)
+    queueing.leave(turn, call, way, "queue_removed")
 
 
 def take_hand(turn: Turn, name: str, call: Call) -> None:

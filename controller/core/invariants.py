@@ -57,7 +57,8 @@ def _call(world: World, call: Call, now_ms: int) -> Iterator[str]:
         yield f"S3 {name}: its far leg is {call.leg!r}"
     if call.held_by and call.phase not in (Phase.TALKING, Phase.CONNECTED):
         yield f"S3 {name}: is held by {call.held_by} and is no talk"
-    if call.phase is Phase.WAITING and call.queue not in world.setup.queue:
+    # Before a new process has seen what Asterisk has, rows may name a queue that went meanwhile (`adopting.move_on`).
+    if call.phase is Phase.WAITING and call.queue not in world.setup.queue and not world.resuming:
         yield f"S12 {name}: waits in {call.queue!r}, which is no queue"
     yield from _times(call, name, now_ms)
     yield from _consults(call, name) if call.consult else ()

@@ -94,6 +94,7 @@ def _mend_call(turn: Turn, call: Call, sight: _Sight) -> None:
     match call.phase:
         case Phase.WAITING:
             _mend_waiting(turn, call, sight)
+            adopting.move_on(turn, call.id)
         case Phase.TALKING if (call.parties_at_ms or call.answered_at_ms or 0) < sight.before_ms:
             _mend_talk(turn, call, sight)
         case Phase.FORWARDING:

@@ -3,9 +3,11 @@
 Everything has a key, so a commit may be repeated after an unknown outcome. One commit is under way at a time; when its
 answer is late the caller gets LedgerError after `COMMIT_LIMIT_S`, and the next commit first sees that one end.
 
-Whoever commits first after a start takes the lead: a controller that led before is refused from then on
-(LeadLostError), so that a zombie cannot write an old world over the new one. On PostgreSQL a daemon takes the lead
-with the lease (`store.lease`) before it loads anything, and its commits only check it.
+Whoever loads the books takes the lead in the same transaction: a controller that led before is refused from then on
+(LeadLostError). So nothing is written between what was read and our first commit, whose facts go on from the number
+that was read, and no zombie writes an old world over the new one. On PostgreSQL a daemon takes the lead with the lease
+(`store.lease`) before it loads anything. Books that can be read and not written (locked, full) are read alone, for
+calls come first; then the first commit takes the lead, unless somebody has written since.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
+import structlog
 from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,8 +31,9 @@ from controller.errors import LedgerError
 from controller.ports import Clock, Loaded, Turn
 from controller.store import schema
 from controller.store.db import OPEN_LIMIT_S, Database
-from controller.store.setup_repo import Parse, latest, setup_of
+from controller.store.setup_repo import Parse, StoredSetup, latest, setup_of
 from controller.store.sqlite_writer import SqliteWriter
+from controller.store.statements import KNOWN_ALL, lead_take
 from controller.store.tables import LIVE_SCHEMA, calls, facts, live, live_quarantine
 
 if TYPE_CHECKING:
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 
 COMMIT_LIMIT_S: Final = 3.0
 """The longest a commit keeps its caller: a little more than SQLite waits for another writer."""
+TAKE_LIMIT_S: Final = 2.5
+"""The longest a start waits to take the lead: a little more than SQLite waits for another writer."""
 TURN_LIMIT_S: Final = 0.002
 """What each turn adds to that: ten thousand of them, owed after a long outage, take seconds by themselves."""
 REASON_MAX: Final = 200
@@ -58,6 +64,15 @@ class _Unread:
         return f"live row {self.kind} {self.id}: {self.reason}"
 
 
+class _Rows(NamedTuple):
+    """What a start reads: the setup as stored, the last fact's number, live rows, the calls that ended last."""
+
+    stored: StoredSetup
+    last_seq: int
+    live: Sequence[Row[Any]]
+    ended: Sequence[str]
+
+
 class SqlLedger:
     """`ports.Ledger` on SQLite or PostgreSQL. The database must have been migrated (`db.migrate`)."""
 
@@ -68,6 +83,7 @@ class SqlLedger:
         self.holder = secrets.token_hex(8)
         """The name we lead under, of this life alone."""
         self._writer = _writer(database, self.holder)
+        self._leading = False
         self._pending: asyncio.Future[None] | None = None
 
     async def commit(self, turns: Sequence[Turn]) -> None:
@@ -80,18 +96,13 @@ class SqlLedger:
         pending.result()
 
     def lead(self) -> None:
-        """From now on we lead, and a commit never takes the lead by itself: the lease was taken in our name."""
+        """From now on we lead, and nothing here takes the lead by itself: the lease was taken in our name."""
         self._writer.lead()
+        self._leading = True
 
     async def load(self) -> Loaded:
-        """Read everything a start needs; rows that cannot be read are set aside and named."""
-        async with self._database.reading(OPEN_LIMIT_S) as connection:
-            if not schema.is_current(await connection.run_sync(schema.revision)):
-                raise LedgerError(f"{self._database.name} is not up to date: run `tongdai migrate`")
-            stored = await latest(connection)
-            last_seq = await connection.scalar(select(func.max(facts.c.seq)))
-            rows = (await connection.execute(select(live).order_by(live.c.kind, live.c.id))).all()
-            ended = (await connection.scalars(_LAST_CALLS)).all()
+        """Take the lead and read everything a start needs; rows that cannot be read are set aside and named."""
+        stored, last_seq, rows, ended = await self._led() or await self._looked()
         read = [_read(row) for row in rows]
         unread = [found for found in read if isinstance(found, _Unread)]
         if unread:
@@ -100,11 +111,35 @@ class SqlLedger:
         return Loaded(
             setup=setup_of(stored, self._parse),
             entities=entities,
-            last_seq=last_seq or 0,
+            last_seq=last_seq,
             boot=next((row.boot for row in entities if isinstance(row, Pbx)), ""),
             quarantined=tuple(str(found) for found in unread),
             over=tuple(reversed(ended)),
         )
+
+    async def _led(self) -> _Rows | None:
+        """Take the lead and read in one transaction; None when we lead already, or the books cannot be written."""
+        if self._leading:
+            return None
+        names = {"holder": self.holder, "unless_holder": self.holder, "known_to": KNOWN_ALL}
+        try:
+            async with self._database.writing(TAKE_LIMIT_S) as connection:
+                await _check_schema(connection, self._database.name)
+                await connection.execute(lead_take(), names)
+                found = await _rows(connection)
+        except LedgerError as error:
+            structlog.get_logger("store").warning("the books are read alone", why=str(error))
+            return None
+        self.lead()
+        return found
+
+    async def _looked(self) -> _Rows:
+        """Read alone; the first commit is refused if somebody else has written by then."""
+        async with self._database.reading(OPEN_LIMIT_S) as connection:
+            await _check_schema(connection, self._database.name)
+            found = await _rows(connection)
+        self._writer.known_to = found.last_seq
+        return found
 
     async def close(self) -> None:
         """Let the last commit end, then close its connection (not the database's pool)."""
@@ -131,6 +166,18 @@ class SqlLedger:
         async with self._database.writing() as connection:
             for row in unread:
                 await _set_aside(connection, row, at_ms)
+
+
+async def _check_schema(connection: AsyncConnection, name: str) -> None:
+    if not schema.is_current(await connection.run_sync(schema.revision)):
+        raise LedgerError(f"{name} is not up to date: run `tongdai migrate`")
+
+
+async def _rows(connection: AsyncConnection) -> _Rows:
+    stored = await latest(connection)
+    last_seq = await connection.scalar(select(func.max(facts.c.seq)))
+    rows = (await connection.execute(select(live).order_by(live.c.kind, live.c.id))).all()
+    return _Rows(stored, last_seq or 0, rows, (await connection.scalars(_LAST_CALLS)).all())
 
 
 async def _set_aside(connection: AsyncConnection, row: _Unread, at_ms: int) -> None:

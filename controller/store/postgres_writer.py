@@ -17,7 +17,7 @@ from controller.errors import LeadLostError, LedgerError
 from controller.ports import Turn
 from controller.store.db import CONNECT_LIMIT_S, Database, reason_of
 from controller.store.lease import LEDGER
-from controller.store.statements import compiled, postgres_dialect
+from controller.store.statements import KNOWN_ALL, compiled, postgres_dialect
 from controller.store.turns import Batch, batch_of, scrubbed
 
 CUT_GRACE_S: Final = 0.05
@@ -42,6 +42,8 @@ class PostgresWriter:
         self._sql = compiled(postgres_dialect())
         self._number = 0
         self._leading = False
+        self.known_to = KNOWN_ALL
+        """The last fact we have read: books that go on after it are not taken over."""
         self._one = asyncio.Lock()
         self._connection: asyncpg.Connection | None = None
 
@@ -50,7 +52,7 @@ class PostgresWriter:
         return asyncio.ensure_future(self._write(turns, limit_s))
 
     def lead(self) -> None:
-        """Begin as the one who leads: the lease made us so. Without it our first commit takes the lead."""
+        """Begin as the one who leads: the lease made us so, or `SqlLedger.load`. Without it our first commit does."""
         self._leading = True
 
     async def close(self) -> None:
@@ -114,7 +116,7 @@ class PostgresWriter:
     async def _lead(self, connection: asyncpg.Connection, number: int) -> None:
         """Make sure nobody took the lead from us; our first commit takes it."""
         if not self._leading:
-            await connection.execute(self._sql["lead_take"], self._holder, self._holder)
+            await connection.execute(self._sql["lead_take"], self._holder, self._holder, self.known_to)
         if await connection.execute(self._sql["lead_turn"], number, self._holder, number) != "UPDATE 1":
             raise LeadLostError(f"another controller writes to {self._name} now")
 

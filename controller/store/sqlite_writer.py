@@ -21,7 +21,7 @@ from urllib.parse import quote
 from controller.errors import LeadLostError, LedgerError
 from controller.ports import Turn
 from controller.store.db import LOCK_WAIT_MS, PRAGMAS, Database, reason_of
-from controller.store.statements import INSERTS, SQLITE, compiled, several
+from controller.store.statements import INSERTS, KNOWN_ALL, SQLITE, compiled, several
 from controller.store.turns import Batch, batch_of, scrubbed
 
 ROWS_MAX: Final = 16
@@ -41,6 +41,8 @@ class SqliteWriter:
         self._holder = holder
         self._sql = compiled(SQLITE)
         self._leading = False
+        self.known_to = KNOWN_ALL
+        """The last fact we have read: books that go on after it are not taken over."""
         self._connection: sqlite3.Connection | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -58,7 +60,8 @@ class SqliteWriter:
         return outcome
 
     def lead(self) -> None:
-        """A file has no lease: our first commit takes the lead, whoever had it."""
+        """Begin as the one who leads: `SqlLedger.load` took the lead. Without it our first commit takes it."""
+        self._leading = True
 
     async def close(self) -> None:
         """End the thread after what it has to write, and close the connection with it."""
@@ -115,7 +118,7 @@ class SqliteWriter:
         The thread keeps our own commits in order, so their numbers need not be compared as on PostgreSQL.
         """
         if not self._leading:
-            connection.execute(self._sql["lead_take"], (self._holder, self._holder))
+            connection.execute(self._sql["lead_take"], (self._holder, self._holder, self.known_to))
         if connection.execute(self._sql["lead_who"]).fetchone() != (self._holder,):
             raise LeadLostError(f"another controller writes to {self._name} now")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BindParameter, Select, Table, bindparam, delete, literal_column, select, update
+from sqlalchemy import BindParameter, Select, Table, bindparam, delete, exists, literal_column, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.dml import Delete, Insert, Update
@@ -23,6 +23,8 @@ Row = tuple[Any, ...]
 """Values of one row, in the order of the statement's names."""
 
 SQLITE: Final[Dialect] = sqlite.dialect(paramstyle="qmark")
+KNOWN_ALL: Final = 2**62
+"""As `known_to`: beyond every fact's number."""
 
 
 def postgres_dialect() -> Dialect:
@@ -47,7 +49,7 @@ def _columns(table: Table) -> tuple[str, ...]:
 
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "lead_take": ("holder", "unless_holder"),
+    "lead_take": ("holder", "unless_holder", "known_to"),
     "lead_who": (),
     "lead_turn": ("turn", "of_holder", "under"),
     "live_put": _columns(t.live),
@@ -90,7 +92,7 @@ def compiled(dialect: Dialect) -> dict[str, str]:
 
 def _statements(dialect: Dialect) -> dict[str, Insert | Update | Delete | Select[Any]]:
     return {
-        "lead_take": _lead_take(),
+        "lead_take": lead_take(),
         "lead_who": select(t.lead.c.holder),
         "lead_turn": _lead_turn(),
         "live_put": _put(t.live, dialect, ("schema", "body")),
@@ -123,10 +125,11 @@ def _deed(dialect: Dialect) -> Insert:
     return insert.values({name: bindparam(name) for name in NAMES["deed"]}).on_conflict_do_nothing()
 
 
-def _lead_take() -> Update:
-    """Take the lead over from whoever has it; nothing happens when it is ours."""
+def lead_take() -> Update:
+    """Take the lead over from whoever has it; nothing happens when it is ours, or somebody told facts we never read."""
     stmt = update(t.lead).values(holder=bindparam("holder"), turn=literal_column("0"))
-    return stmt.where(t.lead.c.holder != bindparam("unless_holder"))
+    unread = exists().where(t.facts.c.seq > bindparam("known_to"))
+    return stmt.where(t.lead.c.holder != bindparam("unless_holder"), ~unread)
 
 
 def _lead_turn() -> Update:

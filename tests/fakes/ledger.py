@@ -46,6 +46,7 @@ class FakeLedger:
         self._led = False
 
     async def load(self) -> Loaded:
+        self._led, self.books.leader = True, self
         entities, unread = [], []
         for kind, name in sorted(self.books.live):
             try:

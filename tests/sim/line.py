@@ -42,7 +42,6 @@ class Wire:
     weather: Weather
     dead: bool = False
     replaced: bool = False
-    asked: int = 0
     asked_after_replaced: list[str] = field(default_factory=list)
 
 
@@ -78,6 +77,8 @@ class ModelClient:
 
     async def _sent(self, operation: str, parameters: dict[str, Any], limit_s: float) -> tuple[int, Any]:
         wire, loop = self._wire, asyncio.get_running_loop()
+        if wire.replaced:
+            wire.asked_after_replaced.append(operation)
         until_s = loop.time() + limit_s
         await self._travel()
         weather = wire.weather
@@ -133,6 +134,7 @@ class Heard:
     async def frames(self) -> AsyncIterator[str | bytes | None]:
         while True:
             for frame in await self.stream.next():
+                self._wire.replaced |= _is_replaced(frame)
                 yield frame
             if self.stream.ended and not self.stream.frames_waiting:
                 raise StreamEndedError(self.stream.ended)
@@ -144,6 +146,10 @@ class Heard:
 
     async def close(self) -> None:
         self._wire.switch.closed(self._app, self.stream)
+
+
+def _is_replaced(frame: str | None) -> bool:
+    return frame is not None and '"ApplicationReplaced"' in frame
 
 
 class ModelTelephone(AriTelephone):

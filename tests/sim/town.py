@@ -411,8 +411,12 @@ class Town:
             self._look_at_switch()
 
     def _look_at_switch(self) -> None:
-        """What the callers would notice, whatever the controller believes."""
+        """What the callers would notice, whatever the controller believes, and what a controller who lost it asks."""
         self.watch.breach(*self.switch.complaints)
+        for life in self.lives:
+            late, life.wire.asked_after_replaced = life.wire.asked_after_replaced, []
+            if late:
+                self.watch.breach(f"F10 asked after another controller had taken over: {late}")
         crowds = [name for name, members in self.switch.bridges.items() if len(members) > 2]
         if crowds:
             self.watch.breach(f"S3 more than two are in {crowds}")

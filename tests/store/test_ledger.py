@@ -190,6 +190,26 @@ async def test_a_locked_database_can_still_be_read(on_sqlite: tuple[Database, Sq
     lock.release()
 
 
+async def test_a_file_that_is_locked_at_a_start_is_read_and_led_later_unless_it_went_on(
+    on_sqlite: tuple[Database, SqlLedger], clock: StoppedClock
+) -> None:
+    """Facts that went on from a number that is another's by now would be left out without a word."""
+    database, before = on_sqlite
+    await before.commit([turn(said(1, offered()))])
+    early, late = SqlLedger(database, clock), SqlLedger(database, clock)
+    lock = Locked(database)
+    loaded = await asyncio.gather(early.load(), late.load())
+    lock.release()
+    assert [found.last_seq for found in loaded] == [1, 1]
+    await early.commit([turn(said(2, offered()))])
+    for other in (before, late):
+        with pytest.raises(LeadLostError):
+            await other.commit([turn(said(2, offered()))])
+        await other.close()
+    await early.commit([turn(said(3, offered()))])
+    await early.close()
+
+
 async def test_a_full_database_is_told_and_needs_no_restart(on_sqlite: tuple[Database, SqlLedger]) -> None:
     _, ledger = on_sqlite
     await ledger.commit([turn(said(1, offered()))])
