@@ -16,7 +16,7 @@ PASSWORD = "live-Ph0ne"
 AGENTS = ("a1", "a2", "a3", "a4", "a5", "a6")
 CARRIERS = {"viettel": "127.0.0.11", "mobifone": "127.0.0.12", "vinaphone": "127.0.0.13", "spare": "127.0.0.14"}
 CUSTOMER = "0281234567"
-SETTLE_S = 8.0
+SETTLE_S = 30.0
 SPEECH = 1500.0  # amplitude above which a tone of 8,000 is heard; silence and other tones measure below 200
 CUSTOMER_HZ, CARRIER_HZ = 440, 1900
 

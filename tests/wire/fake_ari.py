@@ -39,6 +39,8 @@ PATHS = {
     "channels.playWithId": "POST /channels/{channelId}/play/{playbackId}",
     "channels.record": "POST /channels/{channelId}/record",
     "channels.snoopChannelWithId": "POST /channels/{channelId}/snoop/{snoopId}",
+    "channels.ring": "POST /channels/{channelId}/ring",
+    "channels.ringStop": "DELETE /channels/{channelId}/ring",
     "channels.setChannelVar": "POST /channels/{channelId}/variable",
     "channels.startMoh": "POST /channels/{channelId}/moh",
     "channels.stopMoh": "DELETE /channels/{channelId}/moh",
