@@ -22,7 +22,7 @@ CALLS_MAX = 1000
 LIFE_S = 300
 RATE = 10
 REGISTER_S = 3600
-BOUND_S = 3.0
+BOUND_S = 15.0
 _LOGGED = re.compile(r"^-{20,} [^\n]*\n(?:UDP|TCP) message (sent|received)[^\n]*\n\n", re.MULTILINE)
 _UDP_TABLE = Path("/proc/net/udp")
 

@@ -57,6 +57,7 @@ class Media:
         """Stop sending and give the port back."""
         if self._task is not None:
             self._task.cancel()
+        self._udp.drain()
         self._udp.close()
 
     def _hear(self, data: bytes) -> None:

@@ -28,6 +28,12 @@ class Port:
             with contextlib.suppress(OSError):
                 self._socket.sendto(data, to)
 
+    def drain(self) -> None:
+        """Hear what has arrived and was not read yet, so that a busy machine hears no less than an idle one."""
+        with contextlib.suppress(OSError):
+            while self._socket.fileno() >= 0:
+                self._heard(self._socket.recv(_DATAGRAM_MAX))
+
     def close(self) -> None:
         """Give the port back; closing twice is fine."""
         if self._socket.fileno() >= 0:

@@ -4,15 +4,21 @@ there, refuses, dies half-way or says nothing."""
 from __future__ import annotations
 
 import asyncio
+import math
+import re
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from controller.core.answer import Answer
-from controller.core.events import AgentStatusAsked, OutboundAsked, WrapUpExtendAsked
+from controller.core.events import AgentStatusAsked, Event, OutboundAsked, WrapUpExtendAsked
 from controller.core.setup import AgentSetup, Hotline, Phone, Setup, Trunk
 from controller.lab.render import modules_to_reload, write_generated
 from controller.lab.render_files import EXTENSIONS, PJSIP
+from controller.lab.render_lab import LANGUAGES, SOUNDS
 from controller.lab.sip import user_of
 from controller.lab.sipcall import Rule, SipCall
 from tests.live.patience import SLOW_S
@@ -338,16 +344,70 @@ async def test_a_trunk_that_sends_the_call_elsewhere_is_not_followed(pbx: Pbx) -
     await an.close()
 
 
-@pytest.mark.parametrize(("word", "heard"), [("blocked", 403), ("no_trunk", 503), ("not_understood", 484)])
-async def test_a_refusal_is_said_before_any_answer(pbx: Pbx, word: str, heard: int) -> None:
-    an, brain = await pbx.agent(), Brain([], refusal=word)
+WORDS = {
+    **dict.fromkeys(("not_agent", "blocked", "number_kind", "country", "outside_hours", "over_limit"), 403),
+    **dict.fromkeys(("virtual", "not_permitted", "no_hotline", "in_call"), 403),
+    **dict.fromkeys(("no_trunk", "unavailable"), 503),
+    "not_understood": 484,
+}
+"""Every word a call is refused with, and the status the phone gets after it has heard why."""
+FRAMES_S = 50
+LOST_FRAMES_MAX = 5
+"""Frames of 20 ms a network may lose of an announcement."""
+PLAYING = re.compile(r"<PJSIP/an-\w+> Playing 'tongdai-refused-(\w+)\.\w+' \(language '(\w+)'\)")
+
+
+@dataclass
+class Refusing(Brain):
+    """Refuses every number with a word of its own."""
+
+    words: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, OutboundAsked):
+            self.refusal = self.words[event.dialled]
+        super().tell(event)
+
+
+def frames_of(word: str, language: str) -> int:
+    """How many frames of 20 ms an announcement has."""
+    with wave.open(str(SOUNDS / language / f"tongdai-refused-{word}.wav")) as wav:
+        return math.ceil(wav.getnframes() * FRAMES_S / wav.getframerate())
+
+
+@pytest.fixture
+def told(pbx: Pbx, tmp_path: Path) -> Iterator[Callable[[], list[tuple[str, ...]]]]:
+    """What Asterisk says that it plays to the agent, as word and language; the language is put back afterwards."""
+    log = tmp_path / "playing"
+    pbx.cli(f"logger add channel {log} verbose(3)")
+    yield lambda: PLAYING.findall(log.read_text(errors="replace")) if log.exists() else []
+    pbx.cli(f"logger remove channel {log}")
+    pbx.cli(f"dialplan set global TD_LANGUAGE {exchange().defaults.language}")
+
+
+async def test_a_refusal_is_said_before_any_answer(pbx: Pbx, told: Callable[[], list[tuple[str, ...]]]) -> None:
+    """Every word in every language, all at once: the right announcement is played, to its end, and nobody is called."""
+    assert {path.stem for path in SOUNDS.glob("*/tongdai-refused-*.wav")} == {
+        f"tongdai-refused-{word}" for word in WORDS
+    }
+    number = {word: f"09123456{n}" for n, word in enumerate(WORDS, start=10)}
+    an, brain = await pbx.agent(), Refusing([], words={dialled: word for word, dialled in number.items()})
+    calls: dict[tuple[str, str], SipCall] = {}
     async with SideDoor(pbx, brain), pbx.carrier(FIRST) as carrier:
-        call = an.dial(OUTSIDE)
-        assert await over(call) == heard
-        assert not call.up.is_set()
-        assert call.at["ended"] - call.at["ringing"] > 1.0, "nothing was said"
+        for language in LANGUAGES:
+            pbx.cli(f"dialplan set global TD_LANGUAGE {language}")
+            calls.update({(word, language): an.dial(number[word]) for word in WORDS})
+            await until(lambda: len(told()) >= len(calls), f"every announcement in {language} begins")
+        ends = dict(zip(calls, await asyncio.gather(*(over(call) for call in calls.values())), strict=True))
+        assert sorted(told()) == sorted(calls)
+        assert ends == {(word, language): WORDS[word] for word, language in calls}
+        assert not [key for key, call in calls.items() if call.up.is_set()]
+        short = {key: call.media.received - frames_of(*key) for key, call in calls.items()}
+        assert not {key: by for key, by in short.items() if abs(by) > LOST_FRAMES_MAX}, (
+            "cut off, or another announcement"
+        )
         assert carrier.calls == []
-        assert len(brain.ended) == 1
+        assert len(brain.ended) == len(calls)
     await an.close()
 
 
