@@ -141,6 +141,7 @@ class Life:
         on_end: Callable[[Life], None],
         on_load: Callable[[Life], None],
         bell: Any = None,
+        building_s: float = 0.0,
     ) -> None:
         self.wire = wire
         self.ledger = ledger
@@ -154,6 +155,7 @@ class Life:
         self.engine: SimEngine | None = None
         self.house: SimHouse | None = None
         self.bell = bell or SimpleNamespace(ring=lambda *_: None)
+        self._building_s = building_s
         self._journal = journal
         self._ears = ears
         self._on_said = on_said
@@ -167,6 +169,8 @@ class Life:
         self.on_load(self)
         for row in loaded.quarantined:
             self.on_broken(f"a live row could not be read: {row}")
+        if self._building_s:
+            await asyncio.sleep(self._building_s)
         world = World(loaded.setup, loaded.entities, loaded.over)
         telephone = ModelTelephone(self.wire)
         later: list[SimEngine] = []

@@ -21,6 +21,7 @@ from tests.sim.rude import Manners
 from tests.sim.town import Shape, Town, sized
 
 SECONDS = 240.0
+BUILDING_S = 0.3
 JOINTS = tuple(Joint)
 OnLine = Callable[[str], None]
 Work = Callable[[Town], Awaitable[None]]
@@ -163,6 +164,18 @@ def _rude(seed: int, seconds: float, manners: Manners, kinds: tuple[str, ...], o
     return play(lambda: Town(seed, Shape(8, 0.5, seconds, rude=False, faults=False)), work, on_line)
 
 
+def f10_takeovers(seed: int, seconds: float, on_line: OnLine | None) -> Result:
+    """Second controllers, one after the other, in the middle of calls, deaths, setups and slow books."""
+
+    async def work(town: Town) -> None:
+        town.building_s = BUILDING_S
+        await town.live(seconds)
+
+    only = (("second_controller", 2.0), ("controller_killed", 0.3), ("ledger_fails", 0.5), ("setup_changes", 1.0))
+    shape = Shape(8, 0.4, seconds, rude=False, faults=False, only=only)
+    return play(lambda: Town(seed, shape), work, on_line)
+
+
 def f27_setup(seed: int, seconds: float, on_line: OnLine | None) -> Result:
     """The setup changes under load: queues and agents gone, caps below use, numbers moved."""
     shape = Shape(8, 0.4, seconds, rude=False, faults=False, only=(("setup_changes", 4.0),))
@@ -193,6 +206,7 @@ PROGRAMMES: dict[str, Callable[[int, float, OnLine | None], Result]] = {
     "day": day,
     "swarm": swarm,
     "F3": f3_killed_at_a_joint,
+    "F10": f10_takeovers,
     "F16": f16_clock,
     "F22": f22_swizzle,
     "F24": f24_late,

@@ -81,6 +81,16 @@ def test_f3_killed_at_every_joint_nothing_is_said_twice_or_lost(state, joint):
     assert well(simulate(state * len(JOINTS) + joint, programme="F3")).starts == 2
 
 
+# -- F10 ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.shows("F10", "second controllers one after the other, simulated", "S and L hold, no fact twice or missing")
+@pytest.mark.parametrize("seed", range(3))
+def test_f10_a_second_controller_goes_on_where_the_first_was_shut_out(seed):
+    """Between its look at the books and its first step the first one hears callers, and may write nothing of it."""
+    assert well(simulate(seed, 60.0, "F10")).starts >= 4
+
+
 # -- F16 ---------------------------------------------------------------------------------------------------------------
 
 

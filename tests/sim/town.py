@@ -87,7 +87,8 @@ class Shape:
 class Town:
     """`tests.sim.run` makes one, lets it live and heals it; the named tests drive it by hand.
 
-    `answering` is the share of picked-up phones that are really picked up; `vanished` phones say nothing.
+    `answering` is the share of picked-up phones that are really picked up; `vanished` phones say nothing. `building_s`
+    is how long a controller builds its rooms between the books and its first step.
     """
 
     def __init__(self, seed: int, shape: Shape | None = None, setup: Setup | None = None, bell: Any = None) -> None:
@@ -115,6 +116,7 @@ class Town:
         self.vanished: dict[str, None] = {}
         self.supervised = True
         self.answering = 1.0
+        self.building_s = 0.0
         self.callers = self.clicks = 0
         self.starts = 0
         self._later: set[asyncio.Task[None]] = set()
@@ -159,6 +161,7 @@ class Town:
             on_end=self._ended,
             on_load=self.watch.begins,
             bell=self.bell,
+            building_s=self.building_s,
         )
         self.lives.append(life)
         self.watch.note("-- a controller starts")
