@@ -200,7 +200,7 @@ class Api:
         self.lab = lab
         info = lab.info
         head = {"Authorization": f"Bearer {info['admin_token']}"}
-        plain = {"timeout": 5.0, "trust_env": False, "verify": NO_TLS}
+        plain = {"timeout": PATIENCE_S, "trust_env": False, "verify": NO_TLS}
         self.http = httpx.AsyncClient(base_url=info["http"], headers=head, **plain)
         who = (info["ari_user"], info["ari_password"])
         self._ari = httpx.AsyncClient(base_url=f"{info['ari']}/ari/", auth=who, **plain)
