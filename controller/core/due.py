@@ -20,7 +20,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
     Agent: ("wrap_up_until_ms", "releasing_until_ms", "unreachable_until_ms"),
     TrunkState: ("cooling_until_ms", "runs_out_ms"),
     HotlineState: ("runs_out_ms",),
-    AgentUse: ("calm_at_ms",),
+    AgentUse: ("calm_at_ms", "runs_out_ms"),
     CalleeDay: ("until_ms",),
 }
 """Which fields of which rows are instants at which something must happen."""

@@ -15,6 +15,8 @@ from controller.core.turn import Turn
 
 TRUNK_STATUS = ("CHANUNAVAIL", "CONGESTION")
 """How Dial ends when the trunk failed for its own reasons."""
+REACHED_STATUS = ("BUSY", "DECLINED")
+"""How Dial ends when the callee was reached and did not want to talk."""
 
 
 def admit_next(turn: Turn, call: Call) -> Attempt | None:
@@ -37,8 +39,7 @@ def admit_next(turn: Turn, call: Call) -> Attempt | None:
 def _admit(turn: Turn, call: Call, attempt: Attempt, trunk: Trunk) -> TrunkState | None:
     state = turn.world.trunks.get(trunk.name) or TrunkState(trunk.name)
     if attempt.number in turn.setup.defaults.emergency:
-        rest = trunks.release(state, call.id)
-        return evolve(rest, live=(*rest.live, call.id))
+        return meter.admit_urgent(state, call.id, turn.now_ms)
     day = figures.today(turn.world, turn.now_ms)
     admitted = trunks.admit(state, trunk, call.id, turn.now_ms, day)
     return admitted and spending.begin_trunk(turn, admitted, call.id)
@@ -90,13 +91,14 @@ _AT_HOME: dict[str, Any] = {
     "attempts": (),
     "attempt": 0,
     "attempt_at_ms": None,
+    "talk_ends_at_ms": None,
 }
 
 
 def succeeded(turn: Turn, call: Call) -> None:
     """The trunk carried the call: its failures are forgotten, and the talk begins."""
     state = turn.world.trunks.get(call.trunk)
-    if state is not None and (state.failures or state.cooling_until_ms is not None):
+    if state is not None and (state.failures or state.pauses or state.cooling_until_ms is not None):
         if state.cooling_until_ms is not None:
             turn.say(facts.TrunkChanged(state.name, "up"))
         turn.put(trunks.succeeded(state))
@@ -140,6 +142,10 @@ def tried(turn: Turn, call: Call, status: str, cause: int = 0, sip: int = 0, del
     )
     turn.put(window)
     turn.change_call(call.id, attempt_at_ms=None)
+    state = turn.world.trunks.get(call.trunk)
+    rang = delay_ms > 0 and status not in TRUNK_STATUS
+    if state is not None and state.probe == call.id and (rang or status in REACHED_STATUS):
+        turn.put(meter.reached(state))
 
 
 def _window(turn: Turn, trunk: str) -> TrunkWindow:
@@ -157,6 +163,6 @@ def seen(turn: Turn, endpoint: str, reachable: bool) -> None:
 
 
 def cooled(turn: Turn, state: TrunkState) -> None:
-    """A cool-down is over: the next call is the probe."""
+    """A cool-down is over: the next call is the probe (`controller.core.meter`)."""
     turn.put(evolve(state, cooling_until_ms=None))
     turn.say(facts.TrunkChanged(state.name, "up" if state.reachable else "unreachable"))

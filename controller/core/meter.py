@@ -1,4 +1,4 @@
-"""The meter of one trunk: calls up on it, starts within the last second, failures in a row.
+"""The meter of one trunk: calls up on it, starts within the last second, failures in a row, and whether it is on trial.
 
 Each function takes the state as it was and gives the state as it will be; None means there is no room. Whoever dials
 asks `admit` in the same step that dials, so the caps hold exactly, and a state that is stored holds them across a
@@ -17,6 +17,8 @@ FAILURES_MAX = 3
 """Failures in a row after which a trunk is set aside."""
 COOL_DOWN_MIN_MS = 30_000
 COOL_DOWN_MAX_MS = 300_000
+PAUSES_MAX = 10
+"""Cool-downs that are counted: long before, the pause is the longest."""
 
 
 def unusable(state: TrunkState, trunk: Trunk, now_ms: int, day: str = "") -> str:
@@ -29,6 +31,8 @@ def unusable(state: TrunkState, trunk: Trunk, now_ms: int, day: str = "") -> str
     if left_ms:
         how = f"{state.failures} times in a row" if state.failures >= FAILURES_MAX else "too often"
         return f"failed {how}, is left out for {-(-left_ms // 1000)} s more"
+    if state.probe and state.probe in state.live:
+        return "is on trial after its failures, and one call tries it already"
     if trunk.max_channels and len(state.live) >= trunk.max_channels:
         return f"has all its {trunk.max_channels} channels in use"
     if trunk.max_cps and len(_recent(state, now_ms)) >= trunk.max_cps:
@@ -45,38 +49,56 @@ def admit(state: TrunkState, trunk: Trunk, call: str, now_ms: int, day: str = ""
     state = evolve(state, live=others)
     if unusable(state, trunk, now_ms, day):
         return None
-    return evolve(state, live=(*others, call), starts_ms=(*_recent(state, now_ms), now_ms))
+    probe = call if state.pauses else ""
+    return evolve(state, live=(*others, call), starts_ms=(*_recent(state, now_ms), now_ms), probe=probe)
+
+
+def admit_urgent(state: TrunkState, call: str, now_ms: int) -> TrunkState:
+    """Start an emergency call, whatever the meter says; it counts like any other, but for being a probe."""
+    rest = release(state, call)
+    return evolve(rest, live=(*rest.live, call), starts_ms=(*_recent(state, now_ms), now_ms))
 
 
 def release(state: TrunkState, call: str) -> TrunkState:
-    """The call is no longer on the trunk."""
-    return evolve(state, live=tuple(name for name in state.live if name != call))
+    """The call is no longer on the trunk; if it was the probe, another may be."""
+    probe = "" if state.probe == call else state.probe
+    return evolve(state, live=tuple(name for name in state.live if name != call), probe=probe)
 
 
 def failed(state: TrunkState, now_ms: int, *, often: bool = False) -> TrunkState:
     """The trunk failed for its own reasons: from the third time in a row it is left out, each time twice as long.
 
-    One that fails `often` is left out too, although calls in between went through.
+    One that fails `often` is left out too, although calls in between went through, and so is one on trial.
     """
     if _cooling_left_ms(state, now_ms):
         # Calls that were under way when it was set aside say nothing new; else a burst would cost five minutes.
         return state
     failures = state.failures + 1
-    if failures < FAILURES_MAX and not often:
+    if failures < FAILURES_MAX and not often and not state.pauses:
         return evolve(state, failures=failures, cooling_until_ms=None)
-    pause_ms = min(COOL_DOWN_MIN_MS << min(max(0, failures - FAILURES_MAX), 10), COOL_DOWN_MAX_MS)
-    return evolve(state, failures=failures, cooling_until_ms=now_ms + pause_ms)
+    pause_ms = min(COOL_DOWN_MIN_MS << min(state.pauses, PAUSES_MAX), COOL_DOWN_MAX_MS)
+    return evolve(
+        state,
+        failures=failures,
+        cooling_until_ms=now_ms + pause_ms,
+        pauses=min(state.pauses + 1, PAUSES_MAX),
+    )
 
 
 def succeeded(state: TrunkState) -> TrunkState:
     """The trunk carried a call: its failures are forgotten."""
-    return evolve(state, failures=0, cooling_until_ms=None)
+    return evolve(state, failures=0, cooling_until_ms=None, pauses=0, probe="")
+
+
+def reached(state: TrunkState) -> TrunkState:
+    """A call got as far as its callee, who did not take it: the trunk works, and its trial is over."""
+    return evolve(state, pauses=0, probe="")
 
 
 def seen(state: TrunkState, *, reachable: bool) -> TrunkState:
     """Asterisk has asked the carrier: one that answers again is used again at once, whatever it did before."""
     if reachable and not state.reachable:
-        return evolve(state, reachable=True, failures=0, cooling_until_ms=None)
+        return evolve(state, reachable=True, failures=0, cooling_until_ms=None, pauses=0, probe="")
     return evolve(state, reachable=reachable)
 
 

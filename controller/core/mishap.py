@@ -37,11 +37,11 @@ def give_up(turn: Turn, entity: Entity, why: str) -> None:
         case Agent():
             turn.put(_idle(entity) if entity.phase is AgentPhase.RELEASING else _timeless(entity))
         case TrunkState():
-            turn.put(replace(entity, failures=0, cooling_until_ms=None, runs_out_ms=None))
+            turn.put(replace(entity, failures=0, cooling_until_ms=None, runs_out_ms=None, pauses=0, probe=""))
         case HotlineState():
             turn.put(replace(entity, runs_out_ms=None))
         case AgentUse():
-            turn.put(replace(entity, alert="", calm_at_ms=None))
+            turn.put(replace(entity, alert="", calm_at_ms=None, runs_out_ms=None))
         case _:
             turn.remove(kind, name)
 

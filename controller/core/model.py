@@ -194,6 +194,7 @@ class Use:
 class TrunkState:
     """Meter of one trunk: calls up on it, starts within the last second, and its cool-down after its own failures.
 
+    `pauses` are the cool-downs since it last carried a call: while there are any, one call at a time (`probe`) may.
     `reachable` is what Asterisk knows by asking the carrier (SIP OPTIONS); true where it does not ask. `use` counts
     the day's minutes of a trunk that has a cap on them; `runs_out_ms` is when the talks under way will have used them.
     """
@@ -206,6 +207,8 @@ class TrunkState:
     reachable: bool = True
     use: Use = Use()
     runs_out_ms: int | None = None
+    pauses: int = 0
+    probe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,7 @@ class AgentUse:
     """What one agent has used of calling out, and what looked like somebody else at the agent's phone.
 
     `odd_ms` are the times of the latest suspicious wishes, `alert` is the open warning about them, `calm_at_ms` when
-    it will be taken back.
+    it will be taken back. `runs_out_ms` is when the talks under way will have used the day's minutes.
     """
 
     agent: str
@@ -252,6 +255,7 @@ class AgentUse:
     odd_ms: tuple[int, ...] = ()
     alert: str = ""
     calm_at_ms: int | None = None
+    runs_out_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,9 @@ def _count_answer(turn: Turn, call: Call, queue: Queue | None) -> None:
 def talk(turn: Turn, call: Call, leg: str) -> None:
     """Caller and far side hear each other from here on."""
     talk_alert_at_ms = None if call.talk_limit_s is None else turn.now_ms + 1000 * call.talk_limit_s
-    fields = {**ending.CALM, "talk_alert_at_ms": talk_alert_at_ms}
+    # When a talk by a trunk must end was decided as the phone was picked up, perhaps before the caller got it.
+    ends_at_ms = turn.world.calls[call.id].talk_ends_at_ms
+    fields = {**ending.CALM, "talk_alert_at_ms": talk_alert_at_ms, "talk_ends_at_ms": ends_at_ms}
     waited_from = call.queued_at_ms if call.queued_at_ms is not None else call.arrived_at_ms
     answered_at_ms = turn.now_ms if call.answered_at_ms is None else call.answered_at_ms
     turn.change_call(

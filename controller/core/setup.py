@@ -62,8 +62,8 @@ SAFE_KINDS = tuple(kind for kind in NUMBER_KINDS if kind not in ("premium", "sat
 class Limits:
     """What an agent or a hotline may use of calling out; 0 is no cap. A day is a local day of the setup.
 
-    `calls_at_once` and `calls_per_callee` (the same number on one day) are looked at for hotlines only: an agent has
-    one pair of hands.
+    `calls_at_once` of an agent are the agent's own call and those of callers the agent sent on to outside phones.
+    `calls_per_callee` (the same number on one day) is looked at for hotlines only.
     """
 
     calls_at_once: int = 0
@@ -87,7 +87,7 @@ class Reach:
     longest_call: int = 0
 
 
-AGENT_LIMITS = Limits(calls_per_minute=10, calls_per_day=200, minutes_per_day=480)
+AGENT_LIMITS = Limits(calls_at_once=10, calls_per_minute=10, calls_per_day=200, minutes_per_day=480)
 """What an agent may use unless the setup says otherwise: more than a person dials, less than a thief wants."""
 
 

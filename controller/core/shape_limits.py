@@ -15,11 +15,11 @@ LONGEST_CALL_MAX_S = 86_400
 
 
 def read_limits(table: Table | None, rest: Limits, *, hotline: bool = False) -> Limits:
-    """What may be used; a key that is left out is as in `rest`. Two keys mean something for hotlines only."""
+    """What may be used; a key that is left out is as in `rest`. One key means something for hotlines only."""
     if table is None:
         return rest
     return Limits(
-        calls_at_once=table.integer("calls_at_once", rest.calls_at_once, 0, LIMIT_MAX) if hotline else 0,
+        calls_at_once=table.integer("calls_at_once", rest.calls_at_once, 0, LIMIT_MAX),
         calls_per_minute=table.integer("calls_per_minute", rest.calls_per_minute, 0, LIMIT_MAX),
         calls_per_day=table.integer("calls_per_day", rest.calls_per_day, 0, LIMIT_MAX),
         minutes_per_day=table.integer("minutes_per_day", rest.minutes_per_day, 0, DAY_MINUTES_MAX),

@@ -69,16 +69,18 @@ def _begin_agent(turn: Turn, call: Call) -> None:
 
 
 def answered(turn: Turn, call: Call) -> None:
-    """The talk begins: whoever has minutes to count counts them."""
+    """The talk begins: whoever has minutes to count counts them, and it has an end where an agent's talks have one."""
+    if _is_emergency(turn, call):
+        return
     hotline = turn.world.hotlines.get(_carrier_hotline(turn, call))
     if hotline is not None and _minutes(turn, hotline):
         _put(turn, evolve(hotline, use=quota.answered(hotline.use, call.id, turn.now_ms)))
     trunk = turn.world.trunks.get(call.trunk)
     if trunk is not None and _minutes(turn, trunk):
         _put(turn, evolve(trunk, use=quota.answered(trunk.use, call.id, turn.now_ms)))
-    agent = turn.world.agent_uses.get(call.agent)
-    if call.direction == "outbound" and agent is not None:
-        turn.put(evolve(agent, use=quota.answered(agent.use, call.id, turn.now_ms)))
+    agent = turn.world.agent_uses.get(_whose(call))
+    if agent is not None and call.id in agent.use.live:
+        _put(turn, evolve(agent, use=quota.answered(agent.use, call.id, turn.now_ms)))
         longest_ms = talk_max_ms(turn, call)
         if longest_ms is not None:
             turn.change_call(call.id, talk_ends_at_ms=turn.now_ms + longest_ms)
@@ -92,7 +94,7 @@ def over(turn: Turn, call: Call) -> None:
     row = turn.world.agent_uses.get(_whose(call))
     if row is not None and call.id in row.use.live:
         day = figures.today(turn.world, turn.now_ms)
-        turn.put(evolve(row, use=quota.end(row.use, call.id, turn.now_ms, day, since_ms)))
+        _put(turn, evolve(row, use=quota.end(row.use, call.id, turn.now_ms, day, since_ms)))
 
 
 def _since_ms(call: Call) -> int | None:
@@ -118,7 +120,7 @@ def begin_trunk(turn: Turn, state: TrunkState, call: str) -> TrunkState:
     return evolve(state, use=quota.begin(state.use, Limits(), call, turn.now_ms, day))
 
 
-def spent(turn: Turn, row: HotlineState | TrunkState) -> tuple[str, ...]:
+def spent(turn: Turn, row: HotlineState | TrunkState | AgentUse) -> tuple[str, ...]:
     """The minutes of a row may be used up now: the talks that must end, none when there is time left (a new day)."""
     day, minutes = figures.today(turn.world, turn.now_ms), _minutes(turn, row)
     left_ms = quota.left_ms(row.use, minutes, turn.now_ms, day)
@@ -130,9 +132,9 @@ def spent(turn: Turn, row: HotlineState | TrunkState) -> tuple[str, ...]:
 
 
 def talk_max_ms(turn: Turn, call: Call) -> int | None:
-    """How long this agent may talk now: the longest call, or what is left of the day; None without an end."""
-    agent = turn.setup.agent.get(call.agent)
-    if agent is None:
+    """How long the agent's call out may talk now: the longest call, or what is left of the day; None without an end."""
+    agent = turn.setup.agent.get(_whose(call))
+    if agent is None or _is_emergency(turn, call):
         return None
     longest_s = (agent.reach or turn.setup.defaults.reach).longest_call
     day = figures.today(turn.world, turn.now_ms)
@@ -167,7 +169,16 @@ def _over_hotline(turn: Turn, call: Call, number: str, since_ms: int | None) -> 
         _put(turn, evolve(state, use=quota.end(state.use, call.id, turn.now_ms, day, since_ms)))
 
 
-def _minutes(turn: Turn, row: HotlineState | TrunkState) -> int:
+def _is_emergency(turn: Turn, call: Call) -> bool:
+    """Whether the present attempt leads to an emergency number, whose talk nothing ends."""
+    attempt = call.attempts[call.attempt - 1] if 0 < call.attempt <= len(call.attempts) else None
+    return attempt is not None and attempt.number in turn.setup.defaults.emergency
+
+
+def _minutes(turn: Turn, row: HotlineState | TrunkState | AgentUse) -> int:
+    if isinstance(row, AgentUse):
+        agent = turn.setup.agent.get(row.agent)
+        return agent.limits.minutes_per_day if agent else 0
     if isinstance(row, TrunkState):
         trunk = turn.setup.trunk.get(row.name)
         return trunk.minutes_per_day if trunk else 0
@@ -175,6 +186,6 @@ def _minutes(turn: Turn, row: HotlineState | TrunkState) -> int:
     return hotline.limits.minutes_per_day if hotline else 0
 
 
-def _put(turn: Turn, row: HotlineState | TrunkState) -> None:
+def _put(turn: Turn, row: HotlineState | TrunkState | AgentUse) -> None:
     day = figures.today(turn.world, turn.now_ms)
     turn.put(evolve(row, runs_out_ms=quota.runs_out_ms(row.use, _minutes(turn, row), turn.now_ms, day)))

@@ -119,10 +119,10 @@ def _due(turn: Turn, entity: Entity) -> None:
             agents.due(turn, entity)
         case TrunkState() if entity.cooling_until_ms is not None and entity.cooling_until_ms <= turn.now_ms:
             leaving.cooled(turn, entity)
-        case TrunkState() | HotlineState():
-            waking.minutes_over(turn, entity)
-        case AgentUse():
+        case AgentUse() if entity.calm_at_ms is not None and entity.calm_at_ms <= turn.now_ms:
             fraud.calm(turn, entity)
+        case TrunkState() | HotlineState() | AgentUse():
+            waking.minutes_over(turn, entity)
         case CalleeDay():
             turn.remove("callee_day", entity.id)
         case _:

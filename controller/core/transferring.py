@@ -3,7 +3,8 @@
 The rules are those of every call out (`controller.core.trunks`), asked for the agent who talks: a transfer that may
 not be made is refused while the talk goes on. One that may be made ends the agent's part at once (their wrap-up
 begins); the caller hears music until the phone is picked up. The call stays one call with one record: who answered
-it first is in the history as its agent, the phone as its callee.
+it first is in the history as its agent, the phone as its callee. Its talk with the phone is a call out of that agent:
+it uses up the agent's limits and ends when they say so.
 """
 
 from __future__ import annotations
@@ -54,5 +55,6 @@ def leave_agent(turn: Turn, call: Call) -> Call:
     """The agent's part is over; the bridge is kept for the next talk."""
     ending.end_talk(turn, call.id)
     alerts.clear(turn, call.id, "talk_time")
-    fields = {**ending.CALM, "agent": "", "served_by": call.agent, "talk_limit_s": None}
+    ends_at_ms = turn.world.calls[call.id].talk_ends_at_ms
+    fields = {**ending.CALM, "agent": "", "served_by": call.agent, "talk_limit_s": None, "talk_ends_at_ms": ends_at_ms}
     return turn.change_call(call.id, **fields)

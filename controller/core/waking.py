@@ -12,7 +12,7 @@ from typing import Any
 
 from controller.core import agent as agents
 from controller.core import alerts, clicking, commands, consulting, ending, menu, outbound, queueing, spending, ways
-from controller.core.model import Call, HotlineState, Phase, TrunkState
+from controller.core.model import AgentUse, Call, HotlineState, Phase, TrunkState
 from controller.core.turn import Turn
 
 
@@ -70,19 +70,25 @@ def _never_gone(turn: Turn, call: Call) -> None:
 
 
 def _talk_long_enough(turn: Turn, call: Call) -> None:
-    """The longest call an agent may make, or the end of the day's minutes."""
-    if call.phase is Phase.CONNECTED:
+    """The longest call out an agent may cause, or the end of the day's minutes."""
+    if call.phase is Phase.CONNECTED or call.phase is Phase.TALKING:
+        _limit(turn, call)
+
+
+def _limit(turn: Turn, call: Call) -> None:
+    """A talk out has reached its end; where an agent consults, it is the consultation that does."""
+    if call.consult:
+        consulting.back(turn, call, "limit")
+    else:
         ending.hang_up(turn, call, "limit")
 
 
-def minutes_over(turn: Turn, row: HotlineState | TrunkState) -> None:
-    """The day's minutes of a hotline or trunk may be used up: the talks that use them end."""
+def minutes_over(turn: Turn, row: HotlineState | TrunkState | AgentUse) -> None:
+    """The day's minutes of a hotline, a trunk or an agent may be used up: the talks that use them end."""
     for name in spending.spent(turn, row):
         call = turn.world.calls.get(name)
-        if call is not None and call.consult:
-            consulting.back(turn, call, "limit")
-        elif call is not None:
-            ending.hang_up(turn, call, "limit")
+        if call is not None:
+            _limit(turn, call)
 
 
 _DEADLINES: tuple[tuple[str, Callable[[Turn, Call], None]], ...] = (

@@ -85,6 +85,7 @@ class Oracle:
         self.talks: list[Talk] = []
         self.failures: Counter[str] = Counter()
         self.left_out_until_ms: dict[str, int] = {}
+        self.trial: dict[str, str] = {}
         self.silent: set[str] = set()
         self.edges: Counter[str] = Counter()
 
@@ -97,6 +98,13 @@ class Oracle:
             out.up_ms = now_ms
             self.failures[out.trunk] = 0
             self.left_out_until_ms.pop(out.trunk, None)
+            self.trial.pop(out.trunk, None)
+
+    def reached(self, call: str) -> None:
+        """The callee was busy: if this was the probe of a trunk, the trunk works."""
+        trunk = self.up[call].trunk
+        if trunk and self.trial.get(trunk) == call:
+            del self.trial[trunk]
 
     def over(self, call: str, now_ms: int) -> None:
         out = self.up.pop(call, None)
@@ -115,13 +123,16 @@ class Oracle:
         if self.failures[trunk] >= FAILURES_MAX:
             assert told_until_ms is not None, f"{trunk} failed three times in a row and is not left out"
             assert told_until_ms >= now_ms + PAUSE_MS
+        assert told_until_ms is not None or trunk not in self.trial, "a probe failed and the trunk is not left out"
         if told_until_ms is not None:
             self.left_out_until_ms[trunk] = told_until_ms
+            self.trial.setdefault(trunk, "")
 
     def seen(self, trunk: str, reachable: bool) -> None:
         if reachable and trunk in self.silent:
             self.failures[trunk] = 0
             self.left_out_until_ms.pop(trunk, None)
+            self.trial.pop(trunk, None)
         (self.silent.discard if reachable else self.silent.add)(trunk)
 
     # -- what is let out ---------------------------------------------------------------------------------------------
@@ -149,8 +160,9 @@ class Oracle:
         out.trunk, out.line = trunk.name, line.number
         out.trunks.append(trunk.name)
         out.lines.setdefault(line.number, now_ms)
-        if callee.kind != "emergency":
-            self.starts.append((now_ms, trunk.name))
+        self.starts.append((now_ms, trunk.name))
+        if callee.kind != "emergency" and trunk.name in self.trial:
+            self.trial[trunk.name] = call
 
     def _permitted(self, line: Hotline, trunk: Trunk, agent: str, callee: Callee, via: str, now_ms: int) -> None:
         person = self.setup.agent[agent]
@@ -189,6 +201,9 @@ class Oracle:
     def _trunk_free(self, trunk: Trunk, callee: Callee, call: str, now_ms: int) -> None:
         assert trunk.name not in self.silent, "a trunk that does not answer"
         assert self.left_out_until_ms.get(trunk.name, 0) <= now_ms, "a trunk that is left out"
+        probe = self.up.get(self.trial.get(trunk.name, ""))
+        assert probe is None or probe.trunk != trunk.name, "a second call on a trunk that is on trial"
+        self.edges["on trial"] += trunk.name in self.trial
         assert callee.kind not in trunk.excluded_kinds
         assert not callee.number.startswith(tuple(trunk.excluded_prefixes) or ("none",))
         up = sum(row.trunk == trunk.name for name, row in self.up.items() if name != call)

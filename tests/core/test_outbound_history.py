@@ -246,6 +246,8 @@ class Day:
     def end(self, call: str, status: str) -> None:
         """The dialplan reports the end, and the phone is free."""
         agent = self.called[call][0]
+        if status == "BUSY":
+            self.oracle.reached(call)
         self.tell(OutboundEnded(call, status, 16, 0))
         self.oracle.over(call, self.now_ms)
         self.tell(PhoneChannel(agent, call, "gone"))

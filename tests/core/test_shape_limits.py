@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ pytestmark = pytest.mark.pure
 
 def test_an_agent_has_the_limits_of_the_defaults_except_where_its_own_say_otherwise() -> None:
     shared = {"calls_per_minute": 4, "longest_call": 600, "countries": ["LA"]}
-    own = {"calls_per_day": 9, "kinds": "all", "hours": "office"}
+    own = {"calls_at_once": 2, "calls_per_day": 9, "kinds": "all", "hours": "office"}
     setup = right(changed(("defaults.agent_limits", shared), ("agent.0.limits", own))).setup
     assert setup is not None
     an, binh = setup.agents[:2]
-    assert an.limits == Limits(calls_per_minute=4, calls_per_day=9, minutes_per_day=AGENT_LIMITS.minutes_per_day)
+    assert an.limits == Limits(2, calls_per_minute=4, calls_per_day=9, minutes_per_day=AGENT_LIMITS.minutes_per_day)
+    assert binh.limits == replace(AGENT_LIMITS, calls_per_minute=4)
+    assert AGENT_LIMITS.calls_at_once > 0
     assert an.reach == Reach(("LA",), NUMBER_KINDS, "office", 600)
     assert binh.reach == setup.defaults.reach == Reach(("LA",), SAFE_KINDS, "", 600)
 
@@ -39,7 +42,7 @@ def test_a_hotline_has_the_limits_of_the_defaults_except_where_its_own_say_other
             {"calls_per_minute": -1},
             "agent[0].limits.calls_per_minute: -1 is out of range",
         ),
-        ("agent.0.limits", {"calls_at_once": 2}, "agent[0].limits.calls_at_once: there is no such key here"),
+        ("agent.0.limits", {"calls_at_once": -2}, "agent[0].limits.calls_at_once: -2 is out of range"),
         ("agent.0.limits", {"calls_per_callee": 2}, "agent[0].limits.calls_per_callee: there is no such key here"),
         (
             "agent.0.limits",
