@@ -1,7 +1,7 @@
 """A row the dialplan kept in Asterisk's database about a call it served by itself, read as an event. Pure.
 
-The dialplan has cut every value before it was kept (`dialplan/fallback.conf`, `dialplan/emergency.conf`). Asterisk's
-database outlives both of us and others write there too, so nothing of it is believed here.
+The dialplan has cut every value before it was kept (`fallback.conf`, `emergency.conf` and `outbound.conf` in
+`dialplan/`). Asterisk's database outlives both of us and others write there too, so nothing of it is believed here.
 
     kind|hotline|caller|callee|trunk|channel|began|ended|DIALSTATUS|ANSWEREDTIME
 """
@@ -15,7 +15,7 @@ from controller.agi.words import ANSWERED_S_MAX, endpoint_of, number_of, status_
 from controller.core.events import DialplanCalled
 from controller.core.text import clean_number
 
-KINDS: Final = frozenset({"fallback", "emergency"})
+KINDS: Final = frozenset({"fallback", "emergency", "refused"})
 FIELDS: Final = 10
 _ENDPOINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _EPOCH_S: Final = re.compile(r"[0-9]{9,11}")

@@ -5,8 +5,9 @@ gets back are variables named `TD_…`, and `TD_OK` is set last: a dialogue that
 promised nothing.
 
     script     arguments                                answer
-    outbound   number dialled, hotline or adaptive name  TD_TRUNK TD_NUMBER TD_CALLERID TD_PRIVACY TD_TALK_MAX
-                                                         TD_TALK_WARNING TD_TIMEOUT TD_OK; or TD_REFUSAL
+    outbound   number dialled, hotline or adaptive       TD_TRUNK TD_NUMBER TD_CALLERID TD_PRIVACY TD_TALK_MAX
+               name, `odd` when other characters were    TD_TALK_WARNING TD_TIMEOUT TD_OK; or TD_REFUSAL
+               dialled too
     next       DIALSTATUS, HANGUPCAUSE, SIP status,      the same
                milliseconds to the first sign
     ended      DIALSTATUS, HANGUPCAUSE, ANSWEREDTIME,    none
@@ -53,6 +54,8 @@ SIP_MAX: Final = 699
 DELAY_MAX_MS: Final = 600_000
 BY_CALLEE: Final = "callee"
 """The dialplan's word for a talk that the far side ended."""
+ODD: Final = "odd"
+"""The dialplan's word for a number that had characters no number has."""
 BY_PHONE: Final = "phone"
 """Who asked, in the books, when an agent dialled a feature code."""
 
@@ -146,9 +149,10 @@ class Dialogues:
         """An agent dials: ask for the trunk, the number as it leaves and the caller id."""
         call, dialled = _call_of(talk), clean_number(talk.header.argument(1))
         dialled, via = dialcodes.take_off(self.setup(), dialled, clean_name(talk.header.argument(2)))
-        ported, source = await self._look_up(dialled)
+        odd = talk.header.argument(3) == ODD
+        ported, source = ("", "") if odd else await self._look_up(dialled)
         endpoint = endpoint_of(talk.header.values["agi_channel"])
-        await self._decide(talk, OutboundAsked(call, endpoint, dialled, via, ported, source))
+        await self._decide(talk, OutboundAsked(call, endpoint, dialled, via, ported, source, odd))
 
     async def next(self, talk: Talk) -> None:
         """The trunk failed for its own reasons: ask for the next."""

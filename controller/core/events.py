@@ -207,7 +207,7 @@ class OutboundAsked:
 
     `via` is a hotline number or adaptive name, empty for the agent's default. `ported` is the operator the look-ups
     outside the core found for this number and `ported_source` which one (`override`, `ported`, `lookup`), both empty
-    when none did.
+    when none did. `odd`: characters that are in no phone number were dialled too, and `dialled` is what is left.
     """
 
     call: str
@@ -216,6 +216,7 @@ class OutboundAsked:
     via: str = ""
     ported: str = ""
     ported_source: str = ""
+    odd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +250,10 @@ class OutboundEnded:
 
 @dataclass(frozen=True, slots=True)
 class DialplanCalled:
-    """The dialplan served a call by itself and it is over: the `fallback` of a hotline, or an `emergency` call.
+    """The dialplan served a call by itself and it is over: the `fallback` of a hotline, or an `emergency` call; or it
+    `refused` an agent's call because nobody could be asked.
 
-    `endpoint` is the phone that answered a fallback or made the emergency call, `trunk` the endpoint of the trunk that
+    `endpoint` is the phone that answered a fallback or made the call, `trunk` the endpoint of the trunk that
     was dialled, `status` how the last Dial ended (empty: nobody was dialled), `talked_s` how long they talked.
     """
 

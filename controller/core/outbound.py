@@ -36,6 +36,7 @@ TALK_WARNING_S, TALK_WARNING_MIN_S = 60, 2
 LIMIT_WITHIN_MS = 1_000
 """The dialplan counts the same limit for itself, from an instant of its own: so near to the end it may be first."""
 BLOCKED_WORDS = ("blocked",)
+_ODD = ("dialled with characters that are in no phone number; this is what is left without them",)
 Q850_BUSY = 17
 _TRUNK_TECH = range(500, 600)
 _TRUNK_CAUSES = (34, 38, 41, 42, 27)
@@ -66,6 +67,10 @@ def asked(turn: Turn, event: OutboundAsked) -> None:
     if agent is None:
         record_refusal(turn, event, "", trunks.Decision(False, "not_agent", to=event.dialled))
         refuse(turn, event.call, "not_agent")
+        return
+    if event.odd:
+        record_refusal(turn, event, name, trunks.Decision(False, "not_understood", to=event.dialled, steps=_ODD))
+        refuse(turn, event.call, "not_understood")
         return
     if agent.phase is AgentPhase.TALKING or agent.phase in OUT:
         record_refusal(turn, event, name, trunks.Decision(False, "in_call", to=event.dialled))

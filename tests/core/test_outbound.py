@@ -228,6 +228,13 @@ def test_a_refused_call_is_in_the_history_with_its_reason(via: str, dialled: str
     assert book.agent("an").phase is AgentPhase.IDLE
 
 
+def test_a_number_with_other_characters_is_refused_whatever_is_left_of_it() -> None:
+    for dialled in ("0967123456", "113", ""):
+        book = given(trunks()).when(OutboundAsked("1.9", "an", dialled, odd=True))
+        book.only(a(ReplyTrunks, attempt=None, refusal="not_understood"))
+        book.then(a(OutboundBlocked, agent="an"), a(CallEnded, result="refused", reason="not_understood", agent="an"))
+
+
 def test_an_agent_who_talks_may_not_dial() -> None:
     book = given(trunks()).available("an").when(arrives()).when(answers()).when(ASKED)
     book.only(a(ReplyTrunks, attempt=None, refusal="in_call"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controller.core.events import DialplanCalled
-from controller.core.facts import CallAnswered, CallEnded, CallStarted
+from controller.core.facts import CallAnswered, CallEnded, CallStarted, OutboundBlocked
 from tests.core.setups import SALES, STRANGER, small
 from tests.core.words import arrives, leaves
 from tests.playbook import ZERO_MS, Playbook, a, given, never
@@ -17,6 +17,9 @@ pytestmark = pytest.mark.pure
 BEGAN_MS, ENDED_MS = ZERO_MS - 90_000, ZERO_MS - 60_000
 ANNOUNCED = DialplanCalled("1.1", "fallback", SALES, STRANGER, SALES, "", "", BEGAN_MS, ENDED_MS)
 URGENT = DialplanCalled("1.2", "emergency", SALES, "", "113", "v1", "an", BEGAN_MS, ENDED_MS, "ANSWER", 20)
+
+
+REFUSED = DialplanCalled("1.3", "refused", "", "", "0967123456", "", "an", BEGAN_MS, ENDED_MS)
 
 
 def desk() -> Playbook:
@@ -68,6 +71,16 @@ def test_a_phone_that_answered_a_fallback_is_its_agents_and_earns_no_rest() -> N
 def test_how_it_ended_is_as_the_dialplan_says(event: DialplanCalled, status: str, result: str, cause: str) -> None:
     ended = record(replace(event, status=status))
     assert (ended.result, ended.end_cause, ended.answered_at_ms) == (result, cause, None)
+
+
+def test_a_call_nobody_could_permit_is_a_refusal_of_its_own_time() -> None:
+    book = desk().when(REFUSED).then(a(CallStarted, direction="outbound", agent="an"), never(CallAnswered))
+    book.then(a(OutboundBlocked, reason="unavailable", to="+84967123456"))
+    ended = record(REFUSED)
+    assert (ended.direction, ended.caller, ended.callee, ended.agent) == ("outbound", "101", "+84967123456", "an")
+    assert (ended.result, ended.reason, ended.end_cause, ended.trunk) == ("refused", "unavailable", "refused", "")
+    assert (ended.arrived_at_ms, ended.answered_at_ms, ended.ended_at_ms) == (BEGAN_MS, None, ENDED_MS)
+    book.when(REFUSED).then(never(CallStarted), never(CallEnded))
 
 
 def test_what_is_told_twice_is_one_record() -> None:

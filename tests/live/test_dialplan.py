@@ -421,7 +421,10 @@ async def test_what_nobody_dials_is_not_dialled(pbx: Pbx) -> None:
     async with SideDoor(pbx, brain), pbx.carrier(FIRST) as carrier:
         ends = await asyncio.gather(*(over(an.dial(dialled)) for dialled in HOSTILE.split()))
         assert set(ends) <= {404, 484}
-        assert (carrier.calls, brain.told) == ([], [])
+        assert carrier.calls == [], "not even when the controller permits it"
+        asked = [event for event in brain.told if isinstance(event, OutboundAsked)]
+        assert len(asked) == ends.count(484) > 0, "each refusal is told, for the history"
+        assert all(event.odd and set(event.dialled) <= set("0123456789+*#") for event in asked)
     await an.close()
 
 

@@ -67,6 +67,26 @@ async def test_what_the_dialplan_did_is_in_the_history_once(floor: Floor) -> Non
     assert sorted(row["id"] for row in await _records(floor, 4)) == sorted(row["id"] for row in rows)
 
 
+async def test_a_call_of_an_agent_that_nobody_could_permit_is_a_refusal_in_the_history(floor: Floor) -> None:
+    floor.carrier("viettel")
+    phone = await floor.desk("a1")
+    async with floor.lab.without_daemon():
+        await soon(phone.dial("0967123456").ended, "nobody permits it", 20.0)
+    await floor.lab.ready(floor.api)
+    since = f"{floor.began[:19]}+00:00"
+
+    async def told(callee: str) -> list[Json]:
+        return [row for row in await floor.api.calls("ended", since=since) if (row["callee"] or "").endswith(callee)]
+
+    [row] = await until(lambda: told("967123456"), "the refusal in the history")
+    assert (row["direction"], row["result"], row["reason"]) == ("outbound", "refused", "unavailable")
+    assert row["agent"] == "a1"
+    await soon(phone.dial("0912%20345").ended, "a number with a space in it is none", 20.0)
+    [row] = await until(lambda: told("0912345"), "what was left of it in the history")
+    assert (row["direction"], row["result"], row["reason"]) == ("outbound", "refused", "not_understood")
+    assert row["agent"] == "a1"
+
+
 async def test_an_emergency_call_is_in_the_history_as_soon_as_it_has_ended(floor: Floor) -> None:
     """The daemon is there and has no part in the call; it asks when the phone is free again, not at the next audit."""
     floor.carrier("viettel")

@@ -39,6 +39,13 @@ def test_a_row_is_read() -> None:
     )
 
 
+def test_a_refused_call_is_read() -> None:
+    row = "refused|||0967123456||PJSIP/an-0000000a|1795368447|1795368450||"
+    assert read(CALL, row) == DialplanCalled(
+        CALL, "refused", "", "", "0967123456", "", "an", 1_795_368_447_000, 1_795_368_450_000
+    )
+
+
 @pytest.mark.parametrize("row", ["", "x", ROW + "|", ROW.replace("fallback", "other"), ROW.replace("1795368447", "")])
 def test_what_is_no_row_says_nothing(row: str) -> None:
     assert read(CALL, row) is None
@@ -61,7 +68,7 @@ def test_a_value_of_another_alphabet_is_dropped(was: str, now: str, field: str) 
 
 @given(st.text(), st.lists(st.text(alphabet="0123456789|+"), min_size=9, max_size=9))
 def test_no_row_raises(text: str, parts: list[str]) -> None:
-    assert read(CALL, text) is None or text.startswith(("fallback|", "emergency|"))
+    assert read(CALL, text) is None or text.startswith(("fallback|", "emergency|", "refused|"))
     event = read(CALL, "|".join(("emergency", *parts)))
     assert event is None or event.ended_at_ms >= event.began_at_ms
 

@@ -163,6 +163,13 @@ async def test_what_was_dialled_is_a_number_or_nothing(side: Side, dialled: str,
     assert side.door.told == [OutboundAsked(CALL, "an", event)]
 
 
+async def test_a_number_that_had_other_characters_is_told_as_odd(side: Side) -> None:
+    side.decide(None, "not_understood")
+    await side.ask(header("outbound", "0967123456", "", "odd"))
+    await side.ask(header("outbound", "0967123456", "", "else"))
+    assert side.door.told == [OutboundAsked(CALL, "an", "0967123456", odd=odd) for odd in (True, False)]
+
+
 @pytest.mark.parametrize(
     ("channel", "endpoint"),
     [
