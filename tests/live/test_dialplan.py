@@ -417,7 +417,7 @@ HOSTILE = """
 
 
 async def test_what_nobody_dials_is_not_dialled(pbx: Pbx) -> None:
-    an, brain = await pbx.agent(), Brain([attempt()])
+    an, brain = await pbx.agent(), Brain([attempt()] * len(HOSTILE.split()))
     async with SideDoor(pbx, brain), pbx.carrier(FIRST) as carrier:
         ends = await asyncio.gather(*(over(an.dial(dialled)) for dialled in HOSTILE.split()))
         assert set(ends) <= {404, 484}
