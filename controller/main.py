@@ -21,7 +21,7 @@ import structlog
 
 from controller import log, setup_file
 from controller.agi.scripts import Dialogues
-from controller.agi.server import LOOPBACK
+from controller.agi.server import LOOPBACK, Limits
 from controller.agi.server import Server as AgiServer
 from controller.ari.client import TooOldError
 from controller.core import asking, dialcodes, hours, trunks
@@ -153,7 +153,8 @@ class House:
 
     async def live(self) -> int:
         """Open the doors, work until told to stop, close the doors."""
-        agi = AgiServer(self.dialogues.scripts, _peers(self.settings), meter=self.metrics.agi)
+        limits = Limits(dialogue_s=self.settings.agi.limit_ms / 1000)
+        agi = AgiServer(self.dialogues.scripts, _peers(self.settings), limits, self.metrics.agi)
         await agi.start_on(self.foyer.agi_socket)
         self.engine.ready_parts["agi"] = "ok"
         self.metrics.watch(self.engine, self.bell, self.telephone.odd)

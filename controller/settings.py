@@ -57,10 +57,11 @@ class Ari:
 
 @dataclass(frozen=True, slots=True)
 class Agi:
-    """Where the dial path asks (FastAGI)."""
+    """Where the dial path asks (FastAGI). A dialogue longer than `limit_ms` is closed and permits nothing."""
 
     bind: Bind = Bind("127.0.0.1", 4573)
     allow_remote: bool = False
+    limit_ms: int = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ PORT_MAX: Final = 65535
 DAYS_MAX: Final = 3650
 JOURNAL_MB_MAX: Final = 100_000
 VIEWERS_MAX: Final = 10_000
+AGI_MIN_MS: Final = 50
+AGI_MAX_MS: Final = 2_500
+"""A dialogue has to end before the dialplan gives up on it (3 s, dialplan/outbound.conf)."""
 LOOKUP_KINDS: Final = ("off", "http", "enum")
 LOOKUP_MIN_MS: Final = 10
 LOOKUP_MAX_MS: Final = 140
@@ -158,7 +161,7 @@ def _database_url(value: object) -> str:
 READERS: Final[dict[str, dict[str, Callable[[object], Any]]]] = {
     "database": {"url": _database_url},
     "ari": {"url": _ari_url, "user": _text, "password": _text, "app": _app, "allow_remote": _flag},
-    "agi": {"bind": bind_of, "allow_remote": _flag},
+    "agi": {"bind": bind_of, "allow_remote": _flag, "limit_ms": _count(AGI_MIN_MS, AGI_MAX_MS)},
     "http": {"bind": bind_of, "allow_remote": _flag, "hosts": _hosts, "viewers_max": _count(1, VIEWERS_MAX)},
     "log": {"level": _one_of(LOG_LEVELS), "format": _one_of(LOG_FORMATS)},
     "journal": {"dir": _text, "days": _count(0, DAYS_MAX), "max_mb": _count(1, JOURNAL_MB_MAX)},

