@@ -258,6 +258,7 @@ async def test_the_story_says_what_the_trunk_returned(floor: Floor, switches: di
 
 async def test_a_stolen_phone(floor: Floor, switches: dict[str, Softphone]) -> None:
     phone = await floor.desk("a1")
+    await phone.stay_registered()
     loop = asyncio.get_running_loop()
     began = loop.time()
     half = CALLS // 2
