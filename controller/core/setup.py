@@ -446,6 +446,11 @@ class Setup:
         return {row.endpoint: row.name for row in self.agents if row.endpoint}
 
     @cached_property
+    def agent_of_extension(self) -> dict[str, str]:
+        """Agent names by the extension at which the dialplan rings their phone."""
+        return {row.extension: row.name for row in self.agents if row.extension and row.endpoint}
+
+    @cached_property
     def carrier_spelling(self) -> dict[str, str]:
         """Carrier names by every way they are written (name and aliases, case folded)."""
         spelled = {alias.casefold(): row.name for row in reversed(self.carriers) for alias in row.aliases}

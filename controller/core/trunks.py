@@ -87,7 +87,7 @@ def _screen(question: Question, number: Number, notes: Notes) -> str:
     notes.say(f"dialled {question.dialled!r} {reads}{_more(number)}")
     if number.dial in setup.defaults.emergency:
         return ""
-    colleague = _colleague(setup, number.dial)
+    colleague = setup.agent_of_extension.get(number.dial)
     if colleague:
         notes.say(
             f"{number.dial} is the extension of {colleague}: the dialplan rings that phone, and no trunk leads there"
@@ -98,11 +98,6 @@ def _screen(question: Question, number: Number, notes: Notes) -> str:
         notes.say(f"blocked for outbound calls by the {'prefix' if row.prefix else 'number'} {row.number}")
         return "blocked"
     return ""
-
-
-def _colleague(setup: Setup, dialled: str) -> str:
-    """The agent whose extension this is; empty when it is nobody's."""
-    return next((row.name for row in setup.agents if row.extension == dialled and row.endpoint), "")
 
 
 def _more(number: Number) -> str:
