@@ -292,6 +292,7 @@ async def test_a_call_out_has_its_whole_story_on_postgresql(floor: Twins) -> Non
     call = floor.phones["a5"].dial(OUTSIDE)
     leg = await taking.next_call(START_S)
     await soon(call.up, "the callee talks", START_S)
+    await floor.state("a5", "talking", START_S)
     await leg.hangup()
     await soon(call.ended, "both are let go", START_S)
 

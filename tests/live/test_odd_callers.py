@@ -16,6 +16,7 @@ from controller.lab import phones, sip
 from controller.lab.sipcall import Rule, SipCall
 from tests.live.floor import CARRIERS, CUSTOMER, SPEECH, Floor, agent_hz, same
 from tests.live.harness import Json, soon, until
+from tests.live.patience import PATIENCE_S
 from tests.live.setups import HOTLINE, hotline, menu, queue, table, whole
 from tests.web.hostile import NAMES
 
@@ -61,7 +62,7 @@ async def _over(run: phones.Sipp) -> None:
         return not run.running()
 
     await until(ask, f"{run.name} is over", 20.0)
-    assert run.wait(1) == 0, run.errors()
+    assert run.wait(PATIENCE_S) == 0, run.errors()
 
 
 async def _ended(floor: Floor, result: str, cause: str, shown: str = CUSTOMER) -> Json:

@@ -15,6 +15,7 @@ from controller.lab import phones
 from controller.lab.sipcall import Rule
 from tests.live.floor import CARRIERS, Floor
 from tests.live.harness import Lab, soon, until
+from tests.live.patience import PATIENCE_S
 from tests.live.setups import HOTLINE, hotline, queue, whole
 
 pytestmark = pytest.mark.live
@@ -77,7 +78,7 @@ async def test_03_12_15_what_is_never_answered_is_given_up(floor: Floor, tmp_pat
         return not mute.running()
 
     await until(given_up, "the call without an ACK is ended by Asterisk")
-    assert mute.wait(1) == 0, mute.errors()
+    assert mute.wait(PATIENCE_S) == 0, mute.errors()
     row = await floor.ended()
     assert (row["result"], row["agent"], row["end_cause"]) == ("answered", "a2", "caller")
     await floor.state("a2", "ready")
