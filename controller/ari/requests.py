@@ -179,24 +179,21 @@ def connected_line(number: str, name: str) -> dict[str, str]:
 
 
 def _join(c: do.Join, _app: str) -> Plan:
-    """Silence the music first: it would play on inside the bridge, in place of the other side's voice.
-
-    Somebody has answered and hears nothing yet, so all three go at once.
-    """
-    bridge = an_id(c.bridge)
-    return (
-        Ask("channels.stopMoh", {"channelId": an_id(c.call)}, _GONE, on=True),
-        Ask("bridges.createWithId", {"bridgeId": bridge, "type": "mixing"}, _THERE, on=True),
-        Ask("bridges.addChannel", {"bridgeId": bridge, "channel": [c.call, an_id(c.leg)]}, _LEFT),
-    )
+    """Silence the music first: it would play on inside the bridge, in place of the other side's voice."""
+    silence = Ask("channels.stopMoh", {"channelId": an_id(c.call)}, _GONE, on=True)
+    return (silence, *_bring_together(c.bridge, c.call, c.leg))
 
 
 def _consult(c: do.Consult, _app: str) -> Plan:
-    """As in `_join`: somebody has answered and hears nothing yet."""
-    bridge = an_id(c.bridge)
+    return _bring_together(c.bridge, c.agent_leg, c.leg)
+
+
+def _bring_together(bridge: str, *channels: str) -> Plan:
+    """Somebody has answered and hears nothing yet, so bridge and channels go at once."""
+    parameters = {"bridgeId": an_id(bridge)}
     return (
-        Ask("bridges.createWithId", {"bridgeId": bridge, "type": "mixing"}, _THERE, on=True),
-        Ask("bridges.addChannel", {"bridgeId": bridge, "channel": [an_id(c.agent_leg), an_id(c.leg)]}, _LEFT),
+        Ask("bridges.createWithId", {**parameters, "type": "mixing"}, _THERE, on=True),
+        Ask("bridges.addChannel", {**parameters, "channel": [an_id(name) for name in channels]}, _LEFT),
     )
 
 

@@ -1,4 +1,4 @@
-"""What our application is told about beyond its own channels: the agents' phones.
+"""What our application is told: only the kinds of events we read, and beyond its own channels the agents' phones.
 
 A phone's state and the channels others make on it are told only to those who subscribed to the endpoint
 (docs/asterisk-facts.md, part 2). All of it is lost with the socket unless the application happens to hold a channel, so
