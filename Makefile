@@ -14,7 +14,7 @@ WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
 # Every fault of the programme, each where it is shown: beside a real Asterisk, in the simulator, in books, in recordings.
 FAULTED := tests/faults tests/live/test_odd_flood.py tests/sim/test_faults.py tests/store/test_upgrade.py tests/core/test_recordings.py
 
-.PHONY: help setup run test check bench soak sim faults fuzz reliability rules fraud clean
+.PHONY: help setup run test check bench soak sim faults fuzz search reliability rules fraud clean
 
 help: ## these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -53,6 +53,9 @@ reliability: ## docs/reliability.md from what the simulator, the faults, the fuz
 
 fuzz: setup ## hostile input on every core for MINUTES=7, figures in var/reliability/fuzz.json (ONLY=Z1,Z7 SEED, BATCH)
 	@scripts/fuzz.sh --minutes $(or $(MINUTES),7) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(BATCH),--batch $(BATCH))
+
+search: setup ## every property with examples nobody has seen, which `make test` does not ask for (PROFILE=deep: far more of them)
+	@HYPOTHESIS_PROFILE=$(or $(PROFILE),search) $(BIN)/python -m pytest -q -n 2 -m "pure or wire"
 
 rules: setup ## 10,000 histories of calling out against the rules by an oracle, then each rule broken in turn; long
 	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q -n0 tests/core/test_outbound_history.py

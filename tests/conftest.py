@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.faults.figures import FAULTS_N, record
 
@@ -16,10 +16,14 @@ from tests.faults.figures import FAULTS_N, record
 TOOLS = Path(__file__).parents[1] / ".tools/bin"
 os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
 
+# Whether a change lands is not left to chance: `make test` asks the same questions every time. `make search` asks new ones.
 # `quick` is for the Pythons beside the first: there the question is whether it runs, not what else can be found.
-settings.register_profile("quick", max_examples=15, deadline=None)
+FIXED: dict[str, Any] = {"derandomize": True, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("fixed", deadline=None, **FIXED)
+settings.register_profile("quick", max_examples=15, deadline=None, **FIXED)
+settings.register_profile("search", deadline=None)
 settings.register_profile("deep", max_examples=5_000, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live", "faults"})
 

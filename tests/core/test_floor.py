@@ -21,11 +21,12 @@ pytestmark = pytest.mark.pure
 
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 PROFILES = {
-    "ci": settings(max_examples=250, stateful_step_count=60, **QUIET),
+    "fixed": settings(max_examples=250, stateful_step_count=60, **QUIET),
     "quick": settings(max_examples=15, stateful_step_count=40, **QUIET),
+    "search": settings(max_examples=1_000, stateful_step_count=100, **QUIET),
     "deep": settings(max_examples=10_000, stateful_step_count=200, **QUIET),
 }
-PROFILE = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
+PROFILE = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "fixed")]
 STRATEGIES = st.sampled_from(list(Strategy))
 NUMBERS = st.integers(0, 63)
 

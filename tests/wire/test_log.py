@@ -45,6 +45,13 @@ def line_of(form: str, **values: Any) -> str:
     return line
 
 
+def without_time(line: str) -> str:
+    """The line without when it was written: the digits of a moment may be those of any number."""
+    words, times = re.subn(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "", line)
+    assert times == 1
+    return words
+
+
 def test_a_line_for_people() -> None:
     line = line_of("console", call="1700000000.1", ms=12, ok=True, nothing=None, name="Trần Hưng", empty="")
     assert re.fullmatch(
@@ -145,7 +152,7 @@ def test_a_word_that_only_looks_like_a_secret_s_name_is_written() -> None:
 )
 @pytest.mark.parametrize("value", ["+84912345678", "0912345678", 84912345678, "091 234 5678"])
 def test_a_number_keeps_its_last_three_digits(form: str, key: str, value: object) -> None:
-    line = line_of(form, **{key: value})
+    line = without_time(line_of(form, **{key: value}))
     assert "***678" in line
     assert not re.search(r"234\D?5", line)
 
@@ -156,8 +163,8 @@ def test_short_numbers_and_names_are_not_shown_at_all(value: object, shown: obje
 
 
 def test_numbers_deep_inside_and_in_addresses_are_shortened_too() -> None:
-    line = line_of(
-        "json", rows=[{"caller": "+84912345678"}], path="/explain?to=%2B84912345678&hotline=x&from=0912345678"
+    line = without_time(
+        line_of("json", rows=[{"caller": "+84912345678"}], path="/explain?to=%2B84912345678&hotline=x&from=0912345678")
     )
     assert "2345" not in line
     assert line.count("***678") == 3
@@ -177,7 +184,7 @@ def test_numbers_deep_inside_and_in_addresses_are_shortened_too() -> None:
 )
 def test_a_number_in_somebody_elses_words_keeps_its_last_three_digits(form: str, text: str) -> None:
     for line in (line_of(form, why=text), line_of(form, path=text), lines_of(form, lambda x: x.info(text))[0]):
-        assert "12345" not in line
+        assert "12345" not in without_time(line)
         assert "***678" in line
 
 
