@@ -99,7 +99,10 @@ class App:
 
 
 class Stream:
-    """The event stream as its reader sees it: frames in order, None for a pong, and an end. `frozen` says nothing."""
+    """The event stream as its reader sees it: frames in order, None for a pong, and an end.
+
+    A `frozen` one carries nothing any more, neither pongs nor events: its other end is gone without a word.
+    """
 
     def __init__(self) -> None:
         self.frames_waiting: list[str | None] = []
@@ -109,7 +112,7 @@ class Stream:
         self._wake = asyncio.Event()
 
     def push(self, frame: str | None) -> None:
-        if not self.ended:
+        if not self.ended and not self.frozen:
             self.frames_waiting.append(frame)
             self._wake.set()
 
@@ -126,8 +129,7 @@ class Stream:
         return found
 
     async def ping(self) -> None:
-        if not self.frozen:
-            asyncio.get_running_loop().call_later(REPLY_S / 4, self.push, None)
+        asyncio.get_running_loop().call_later(REPLY_S / 4, self.push, None)
 
 
 @dataclass
