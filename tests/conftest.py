@@ -16,7 +16,7 @@ from tests.faults.figures import FAULTS_N, record
 TOOLS = Path(__file__).parents[1] / ".tools/bin"
 os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
 
-# Whether a change lands is not left to chance: `make test` asks the same questions every time. `make search` asks new ones.
+# Whether a change lands is not left to chance: `make test` asks the same questions every time, `make search` new ones.
 # `quick` is for the Pythons beside the first: there the question is whether it runs, not what else can be found.
 FIXED: dict[str, Any] = {"derandomize": True, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("fixed", deadline=None, **FIXED)

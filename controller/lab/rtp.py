@@ -20,12 +20,12 @@ _HEADER = struct.Struct("!BBHII")
 class Media:
     """One RTP stream in each direction, G.711 µ-law, on a port of the operating system's choice on `host`.
 
-    `hz` is the tone spoken; 0 speaks never, not a single packet.
+    `hz` is the tone spoken; 0 speaks never, not a single packet. `sent` and `received` count packets.
     """
 
     def __init__(self, host: str, hz: int) -> None:
         self.hz = hz
-        self.received = 0
+        self.received = self.sent = 0
         self.heard: deque[bytes] = deque(maxlen=HEARD_FRAMES_MAX)
         self.event_payload = 101
         self._peer: tuple[str, int] | None = None
@@ -101,3 +101,4 @@ class Media:
         header = _HEADER.pack(0x80, kind, self._sequence, self._stamp & 0xFFFFFFFF, self._source)
         if self._peer is not None:
             self._udp.send(header + body, self._peer)
+            self.sent += 1

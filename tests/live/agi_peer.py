@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from tests.live.patience import SLOW_S
+from tests.live.patience import PATIENCE_S
 
 
 class Session:
@@ -27,7 +27,7 @@ class Session:
         """One command, whatever is in it."""
         self.writer.write(command + b"\n")
 
-    async def line(self, within_s: float = 2.0) -> bytes:
+    async def line(self, within_s: float = PATIENCE_S) -> bytes:
         """The next line, without its end; empty when Asterisk has closed."""
         return (await asyncio.wait_for(self.reader.readline(), within_s)).rstrip(b"\n")
 
@@ -52,7 +52,7 @@ async def agi_peer(port: int) -> AsyncIterator[Callable[[], Awaitable[Session]]]
         sessions.put_nowait(session)
 
     async def next_session() -> Session:
-        return await asyncio.wait_for(sessions.get(), SLOW_S)
+        return await asyncio.wait_for(sessions.get(), PATIENCE_S)
 
     server = await asyncio.start_server(serve, "127.0.0.1", port)
     try:

@@ -7,6 +7,8 @@ here: one ARI user, the modules ARI and PJSIP need, and whatever dialplan and en
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import shutil
 import signal
 import socket
@@ -25,7 +27,10 @@ import pytest
 
 from controller.lab.get_asterisk import AsteriskInstall, find_asterisk
 
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 60.0
+CONSOLE_S = 20.0
+PORTS_FIRST, PORTS_EACH, PORTS_SETS = 12_000, 100, 40
+"""Below what the system gives to sockets that ask for no port (from 32,768) and below every lab (from 20,000)."""
 USER = "tongdai"
 PASSWORD = "p@ss:w/rd?&#%1"  # every character that breaks a password carried in a URL
 
@@ -49,11 +54,25 @@ class NotReadyError(RuntimeError):
     """Asterisk did not start; the message holds the end of its log."""
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port nobody has at this moment."""
+_mine = itertools.cycle(range(PORTS_EACH))
+
+
+def free_port() -> int:
+    """A port nobody has, for TCP and UDP, which no outgoing connection and no other test process will take."""
+    first = PORTS_FIRST + os.getpid() % PORTS_SETS * PORTS_EACH
+    for n in itertools.islice(_mine, PORTS_EACH):
+        if all(_is_free(first + n, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+            return first + n
+    raise AssertionError("no free port")
+
+
+def _is_free(port: int, kind: int) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @dataclass
@@ -64,7 +83,7 @@ class PrivateAsterisk:
     pjsip: str = ""
     install: AsteriskInstall = field(default_factory=find_asterisk)
     http_port: int = field(default_factory=free_port)
-    sip_port: int = field(default_factory=lambda: free_port(socket.SOCK_DGRAM))
+    sip_port: int = field(default_factory=free_port)
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="tdast-")))
     process: subprocess.Popen[bytes] | None = None
 
@@ -121,7 +140,7 @@ class PrivateAsterisk:
     def cli(self, command: str) -> str:
         """What the console says to one command, by the control socket (`-rx` costs 50 ms more)."""
         with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(5)
+            control.settimeout(CONSOLE_S)
             control.connect(str(self.home / "run/asterisk.ctl"))
             control.sendall(f"cli quit after {command}\0".encode())
             parts = []
@@ -175,7 +194,7 @@ class PrivateAsterisk:
             "musiconhold.conf": "[default]\nmode=files\ndirectory=moh/default\n",
             "indications.conf": INDICATIONS,
             "stasis.conf": "[threadpool]\ninitial_size=5\n",
-            "rtp.conf": "[general]\nrtpstart=20000\nrtpend=20999\n",
+            "rtp.conf": "[general]\nrtpstart=16000\nrtpend=16999\n",
             "pjsip.conf": PJSIP.format(port=self.sip_port) + self.pjsip,
             "extensions.conf": "[general]\nstatic=yes\n[globals]\n" + self.dialplan,
         }

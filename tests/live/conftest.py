@@ -11,6 +11,7 @@ import pytest
 
 from tests.live.floor import Floor
 from tests.live.harness import NO_TLS, Api, Lab
+from tests.live.patience import PATIENCE_S
 from tests.live.setups import BASE
 
 
@@ -35,7 +36,7 @@ def setup(request: pytest.FixtureRequest, lab: Lab) -> str:
 def put_setup(lab: Lab, text: str) -> dict[str, Any]:
     """Put a setup in force, whatever the version in force is."""
     info = lab.info
-    with httpx.Client(base_url=info["http"], timeout=10, trust_env=False, verify=NO_TLS) as http:
+    with httpx.Client(base_url=info["http"], timeout=PATIENCE_S, trust_env=False, verify=NO_TLS) as http:
         head = {"Authorization": f"Bearer {info['admin_token']}"}
         seen = http.get("/api/v1/setup", headers=head)
         head |= {"If-Match": seen.headers["ETag"], "Content-Type": "application/toml"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import shutil
 import signal
@@ -33,10 +34,11 @@ from tests.live.patience import PATIENCE_S, READY_S
 REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.02
 START_S = 90.0
-STOP_S = 20.0
+STOP_S = 60.0
 NOTICED_S = (
     0.2  # Asterisk sees the loss of a socket after 16 ms; a call of those milliseconds waits for the next daemon
 )
+BASES_FIRST, BASES, BASES_EACH, BASE_PORTS = 20_000, 500, 120, 20
 GREETING_HZ = 1000
 BREACH = "an invariant does not hold"
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates for loopback would take longer than the tests
@@ -46,8 +48,9 @@ T = TypeVar("T")
 
 
 def free_base() -> int:
-    """A port base whose four ports, trunk ports and RTP range nobody uses."""
-    for base in range(20000 + os.getpid() % 500 * 20, 31000, 20):
+    """A port base whose ports nobody uses. Each test process looks for its own in places of its own."""
+    for n in range(BASES):
+        base = BASES_FIRST + (os.getpid() * BASES_EACH + n) % BASES * BASE_PORTS
         if all(_is_free(base + n, kind) for n in range(8) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
             return base
     raise AssertionError("no free ports for a lab")
@@ -102,7 +105,7 @@ class Lab:
                 start_new_session=True,
             )
         lab._wait_ready()
-        for name, seconds in (("live-short", 0.3), ("live-long", 5.0)):
+        for name, seconds in (("live-short", 0.3), ("live-long", 5.0), ("live-endless", 60.0)):
             lab._greet(name, seconds)
         return lab
 
@@ -111,7 +114,7 @@ class Lab:
         for language in ("vi", "en"):
             with wave.open(str(self.directory / "asterisk/data/sounds" / language / f"{name}.wav"), "wb") as wav:
                 wav.setparams((1, 2, tone.RATE_HZ, 0, "NONE", ""))
-                codes = b"".join(tone.tone_frames(GREETING_HZ)) * 5
+                codes = b"".join(tone.tone_frames(GREETING_HZ)) * math.ceil(seconds)
                 samples = tone.decode(codes[: int(seconds * tone.RATE_HZ)])
                 wav.writeframes(struct.pack(f"<{len(samples)}h", *samples))
 
@@ -145,12 +148,22 @@ class Lab:
         """Keep the daemon dead: its supervisor is stopped in mid-step while it is."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP)
-        self.kill("daemon")
+        pid = self.kill("daemon")
         try:
+            await until(lambda: self._missed(pid), "Asterisk has noticed the daemon's death")
             await asyncio.sleep(NOTICED_S)
             yield
         finally:
             os.kill(self.process.pid, signal.SIGCONT)
+
+    async def _missed(self, daemon: int) -> bool:
+        return dead(daemon) and not self._half_closed()
+
+    def _half_closed(self) -> bool:
+        """Whether Asterisk has yet to close its end of something whose other end is gone."""
+        mine, waiting = f":{self.base + 1:04X}", "08"  # the kernel's number for a socket whose other end has closed
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return any(row[1].endswith(mine) and row[3] == waiting for row in rows)
 
     async def ready(self, api: Api, seconds: float = READY_S) -> None:
         """Wait until the daemon that is there now serves calls."""
@@ -170,7 +183,7 @@ class Lab:
         pids = list(info["pids"].values())
         if (keep := os.environ.get("TONGDAI_RECORDING")) is not None:  # tests/recordings/renew.py
             shutil.copytree(self.directory / "journal", keep, dirs_exist_ok=True)
-        with httpx.Client(timeout=5, trust_env=False, verify=NO_TLS) as http:
+        with httpx.Client(timeout=PATIENCE_S, trust_env=False, verify=NO_TLS) as http:
             secrets, told = leaks.known_secrets(self.directory, info, http), leaks.pages(info, http)
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(STOP_S)
@@ -193,6 +206,14 @@ class Lab:
                 self.process.kill()
                 raise AssertionError(f"the lab did not start\n{self.output()}")
             time.sleep(POLL_S)
+
+
+def dead(pid: int) -> bool:
+    """Whether a process has ended, buried or not: its sockets are closed."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 class Api:

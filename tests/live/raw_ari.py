@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from tests.live.asterisk import PASSWORD, USER, PrivateAsterisk
-from tests.live.patience import PATIENCE_S, SLOW_S
+from tests.live.patience import PATIENCE_S
 
 HEADERS = {"Authorization": "Basic " + b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
 APPS = (f"fact{n}" for n in itertools.count(1))
@@ -63,7 +63,7 @@ class RawAri:
     async def closed(self) -> None:
         """Wait until the stream has ended."""
         assert self._reader is not None
-        await asyncio.wait_for(self._reader, SLOW_S)
+        await asyncio.wait_for(self._reader, PATIENCE_S)
         await self.until(lambda: self.socket is not None and self.socket.closed)
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -138,7 +138,7 @@ class RawAri:
         if self.socket is not None:
             await self.socket.close()
         if self._reader is not None:
-            await asyncio.wait({self._reader}, timeout=2)
+            await asyncio.wait({self._reader}, timeout=PATIENCE_S)
 
 
 def fits(event: dict[str, Any], like: dict[str, object]) -> bool:
@@ -162,7 +162,8 @@ async def raw_ari(asterisk: PrivateAsterisk) -> AsyncIterator[RawAri]:
 
 async def clear(ari: RawAri) -> None:
     """Hang up everything and wait until it is gone."""
-    for _ in range(200):
+    began = time.monotonic()
+    while time.monotonic() - began < PATIENCE_S:
         channels = await ari.get("channels")
         for channel in channels:
             await ari.ask("DELETE", f"channels/{channel['id']}")

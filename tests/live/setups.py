@@ -8,6 +8,9 @@ from typing import Any
 from tests.live.floor import AGENTS, CARRIERS, PASSWORD
 
 HOTLINE = "+842473001001"
+RING_S = 25
+RING_MIN_S = 3
+"""The shortest ring time there is, for tests in which nobody picks up."""
 UNLIMITED = "[defaults]\nagent_limits = { calls_per_minute = 0, calls_per_day = 0, minutes_per_day = 0 }\n\n"
 """The agents of the tests dial more in a minute than a person does."""
 
@@ -18,9 +21,9 @@ def hotline(number: str = HOTLINE, **keys: Any) -> str:
 
 
 def queue(name: str, *groups: str, **keys: Any) -> str:
-    """A queue with the shortest ring time there is; the first group is primary."""
+    """A queue whose agents ring for longer than a machine stands still; the first group is primary."""
     serving = [{"name": group, "primary": n == 0} for n, group in enumerate(groups or ("team",))]
-    base = {"name": name, "groups": serving, "strategy": "linear", "ring_time": 3, "wrap_up": 0, "record": False}
+    base = {"name": name, "groups": serving, "strategy": "linear", "ring_time": RING_S, "wrap_up": 0, "record": False}
     return table("queue", base | {"overflow": "hangup"} | keys)
 
 

@@ -218,7 +218,7 @@ async def test_a9_a_client_that_does_not_read_is_cut_and_calls_fail(ari, asteris
         await asyncio.gather(*sending)
         if "FAILED" in await after_call(ari):
             break
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 90
     deaf.close()
 
 

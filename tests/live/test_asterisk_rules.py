@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controller.lab.sipcall import Rule
+from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
 from tests.live.asterisk import PrivateAsterisk, asterisk_of
-from tests.live.patience import SLOW_S
+from tests.live.patience import PATIENCE_S, SLOW_S
 from tests.live.raw_ari import RawAri, raw_ari
 from tests.wire.ari_models import DESCRIPTION
 
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.live
 
 TRUNK = "127.0.0.5"
 STATIC_PORT = 25_071
+TRIES = 10
 DIALPLAN = """
 [facts]
 exten => hold,1,Answer()
@@ -107,7 +108,7 @@ async def test_a_playback_holds_back_what_would_interrupt_it(ari):
     assert not done
     assert (await ari.ask("DELETE", "playbacks/r1"))[0] == 204
     assert (await ari.event("PlaybackFinished", playback="r1"))["playback"]["state"] == "done"
-    assert [(await asyncio.wait_for(task, SLOW_S))[0] for task in held] == [204, 204, 204]
+    assert [(await asyncio.wait_for(task, PATIENCE_S))[0] for task in held] == [204, 204, 204]
 
 
 async def test_what_has_no_sound_may_never_end_and_numbers_cannot_be_stopped(ari):
@@ -133,10 +134,16 @@ async def test_music_plays_on_inside_a_bridge_until_it_is_stopped(ari, customer)
     assert (await ari.ask("POST", "bridges/r3/addChannel", channel=caller))[0] == 204
     await ari.until(lambda: call.media.received > 20)
     assert (await ari.ask("DELETE", f"channels/{caller}/moh"))[0] == 204
-    await asyncio.sleep(0.1)
-    heard = call.media.received
-    await asyncio.sleep(0.4)
-    assert call.media.received - heard < 5
+    began = time.monotonic()
+    while await _heard_in(call, 0.4) >= 5:
+        assert time.monotonic() - began < PATIENCE_S, "the music plays on"
+
+
+async def _heard_in(call: SipCall, seconds: float) -> int:
+    """How many packets come in the next seconds, those that wait to be read included (music is 20 in 0.4 s)."""
+    before = call.media.received
+    await asyncio.sleep(seconds)
+    return call.media.received - before
 
 
 async def test_only_a_channel_in_an_application_can_be_bridged(ari):
@@ -155,10 +162,14 @@ async def test_the_net_under_a_hung_controller(ari):
 
 
 async def test_the_net_is_lifted_by_whoever_takes_the_call(ari):
-    caller = await ari.caller(f"limit{ari.app}")
-    assert (await ari.ask("POST", f"channels/{caller}/variable", variable="TIMEOUT(absolute)", value="14400"))[0] == 204
+    lifted = {"variable": "TIMEOUT(absolute)", "value": "14400"}
+    for _ in range(TRIES):  # on a machine that stands still for a second the net falls before anybody can lift it
+        ari.events.clear()
+        caller = await ari.caller(f"limit{ari.app}")
+        if (await ari.ask("POST", f"channels/{caller}/variable", **lifted))[0] == 204:
+            break
     await asyncio.sleep(1.3)
-    assert not ari.of("StasisEnd")
+    assert not ari.of("StasisEnd", channel=caller)
     assert (await ari.ask("GET", f"channels/{caller}"))[0] == 200
 
 
@@ -247,7 +258,7 @@ async def test_a_contact_that_is_asked_comes_and_goes(ari, asterisk):
     assert (await ari.event("EndpointStateChange"))["endpoint"]["state"] == "online"
     ari.events.clear()
     phone.vanish()
-    assert (await ari.event("EndpointStateChange", 4))["endpoint"]["state"] == "offline"
+    assert (await ari.event("EndpointStateChange"))["endpoint"]["state"] == "offline"
 
 
 async def test_a_watched_phone_tells_of_every_channel_on_it_made_by_whomever(ari, an):
@@ -292,7 +303,7 @@ async def test_a_phone_shows_the_connected_line_and_nothing_in_it_is_evaluated(a
     query = {"endpoint": "PJSIP/an", "app": ari.app, "appArgs": "leg", "channelId": "1.1.a1"}
     assert (await ari.ask("POST", "channels/create", {"variables": variables}, **query))[0] == 200
     await ari.event("StasisStart", channel="1.1.a1")
-    await ari.ask("POST", "channels/1.1.a1/dial", timeout=5)
+    await ari.ask("POST", "channels/1.1.a1/dial", timeout=30)
     call = await an.next_call()
     assert shown in call.invite.get("From")
     assert ("An ${SHELL(id)}" in call.invite.get("From")) == (shown == "0912345678@")
@@ -315,7 +326,7 @@ async def test_how_a_leg_fails_is_said_when_it_is_destroyed(ari, an, rule, cause
     an.rule = rule
     await an.register()
     leg = await ari.leg("1.1.a1", "PJSIP/an")
-    await ari.ask("POST", f"channels/{leg}/dial", timeout=1)
+    await ari.ask("POST", f"channels/{leg}/dial", timeout=30 if rule.status else 1)
     destroyed = await ari.event("ChannelDestroyed", channel=leg)
     assert (destroyed["cause"], destroyed["tech_cause"]) == (cause, sip)
     assert {event["dialstatus"] for event in ari.of("Dial")} <= {"", "RINGING"}  # never BUSY
@@ -348,5 +359,5 @@ async def test_a_caller_is_refused_with_the_cause_we_give(ari, customer):
         await ari.ask("DELETE", f"channels/{caller}", reason_code=reason)
         request = await ari.event("ChannelHangupRequest", channel=caller)
         assert (request["cause"], request["soft"]) == (32, True)
-        await asyncio.wait_for(call.ended.wait(), SLOW_S)
+        await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
         assert call.status == status

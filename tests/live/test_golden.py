@@ -70,7 +70,7 @@ async def _ready(floor: Floor, *names: str) -> None:
         await floor.state(name, "ready")
 
 
-async def _fine(one: phones.Sipp, seconds: float = 45.0) -> None:
+async def _fine(one: phones.Sipp, seconds: float = 90.0) -> None:
     assert await asyncio.to_thread(one.wait, seconds) == 0, one.errors()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import subprocess
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.live
 
 SETUP = whole(hotline(queue="sales"), queue("sales", "team"), groups={"team": ("a1",)})
 UP_S = 90.0
-END_S = 20.0
+END_S = 60.0
 
 
 def test_the_notice_says_where_everything_is_and_to_its_owner_alone(lab: Lab) -> None:
@@ -45,7 +46,7 @@ def test_nothing_listens_beyond_loopback(lab: Lab) -> None:
 
 def _sockets(pid: int) -> list[tuple[str, str, int]]:
     """What a process has bound or connected: the kernel's table, the local address as it stands there, the port."""
-    mine = {str(link.readlink()) for link in _links(pid)}
+    mine = _open(pid)
     found = []
     for table in ("tcp", "tcp6", "udp", "udp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -56,8 +57,13 @@ def _sockets(pid: int) -> list[tuple[str, str, int]]:
     return found
 
 
-def _links(pid: int) -> list[Path]:
-    return [link for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+def _open(pid: int) -> set[str]:
+    """What a process has open; it opens and closes while we look."""
+    found = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(str(link.readlink()))
+    return found
 
 
 def _loopback(address: str) -> bool:
@@ -70,7 +76,7 @@ async def test_a_daemon_that_dies_is_back_and_its_pid_is_told(floor: Floor) -> N
     async def another() -> bool:
         return floor.lab.pid("daemon") not in {0, old}
 
-    await until(another, "another daemon, within half a second")
+    await until(another, "another daemon")
     await floor.lab.ready(floor.api)
 
 
@@ -114,7 +120,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     out = directory / "out"
     with out.open("wb") as stream:
         process = subprocess.Popen(
-            [*command, "--port-base", str(base)], cwd=REPOSITORY, stdout=stream, stderr=stream, start_new_session=True
+            [*command, "--port-base", str(base), "--set", "agi.limit_ms=2500"],
+            cwd=REPOSITORY,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
         )
     try:
         deadline = time.monotonic() + UP_S

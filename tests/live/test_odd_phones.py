@@ -19,19 +19,22 @@ from tests.live.setups import HOTLINE, hotline, queue, whole
 
 pytestmark = pytest.mark.live
 
-SETUP = whole(
-    hotline(queue="sales", wrap_up=0),
-    queue("sales", "team"),
-    groups={"team": ("a1", "a2")},
-)
+BRIEF = "+842473001002"
 BY_HAND = Rule(silent=True)
 """A phone that does nothing by itself: the test says every word it says."""
+SETUP = whole(
+    hotline(queue="sales", wrap_up=0),
+    hotline(BRIEF, queue="brief"),
+    queue("sales", "team"),
+    queue("brief", "team", ring_time=5),
+    groups={"team": ("a1", "a2")},
+)
 
 
-async def _rung(floor: Floor, name: str = "a1") -> tuple[SipCall, SipCall]:
+async def _rung(floor: Floor, name: str = "a1", line: str = HOTLINE) -> tuple[SipCall, SipCall]:
     """A customer dials; the agent's phone has the INVITE and has said nothing yet."""
     phone = await floor.desk(name, rule=BY_HAND)
-    call = floor.dial(HOTLINE)
+    call = floor.dial(line)
     return call, await phone.next_call()
 
 
@@ -138,7 +141,7 @@ async def test_07_ringing_then_progress_then_ringing(floor: Floor) -> None:
 
 
 async def test_08_early_media_is_no_answer(floor: Floor) -> None:
-    call, leg = await _rung(floor)
+    call, leg = await _rung(floor, line=BRIEF)
     await floor.desk("a2")
     leg.respond(183, "Session Progress", sip.offer(leg.media_host, leg.media.port))
     offered = sip.media_of(leg.invite.body)

@@ -15,7 +15,7 @@ from controller.lab import phones
 from controller.lab.sipcall import Rule
 from tests.live.floor import CARRIERS, Floor
 from tests.live.harness import Lab, soon, until
-from tests.live.patience import PATIENCE_S
+from tests.live.patience import PATIENCE_S, READY_S
 from tests.live.setups import HOTLINE, hotline, queue, whole
 
 pytestmark = pytest.mark.live
@@ -24,7 +24,7 @@ T1_MS = 100
 GIVEN_UP_S = 64 * T1_MS / 1000
 SETUP = whole(
     hotline(queue="sales", outbound=True),
-    queue("sales", "team", ring_time=20),
+    queue("sales", "team", ring_time=30),
     groups={"team": ("a1", "a2", "a3")},
     agents={"a3": {"outbound_with": HOTLINE}},
 )
@@ -63,11 +63,12 @@ async def test_03_12_15_what_is_never_answered_is_given_up(floor: Floor, tmp_pat
     await floor.live(state="talking", agent="a2")
 
     nobody, spare = floor.carrier("viettel", silent), floor.carrier("spare")
-    dialling = (await floor.desk("a3")).dial("0967000111")
-    unheard = await nobody.next_call()
+    third = await floor.desk("a3")
     began = asyncio.get_running_loop().time()
+    dialling = third.dial("0967000111")
+    unheard = await nobody.next_call()
 
-    carried = await spare.next_call(GIVEN_UP_S + 3)
+    carried = await spare.next_call(GIVEN_UP_S + PATIENCE_S)
     assert asyncio.get_running_loop().time() - began > GIVEN_UP_S - 2
     await soon(dialling.up, "the agent talks by the next trunk")
     await dialling.hangup()
@@ -77,7 +78,7 @@ async def test_03_12_15_what_is_never_answered_is_given_up(floor: Floor, tmp_pat
     async def given_up() -> bool:
         return not mute.running()
 
-    await until(given_up, "the call without an ACK is ended by Asterisk")
+    await until(given_up, "the call without an ACK is ended by Asterisk", READY_S)
     assert mute.wait(PATIENCE_S) == 0, mute.errors()
     row = await floor.ended()
     assert (row["result"], row["agent"], row["end_cause"]) == ("answered", "a2", "caller")

@@ -16,8 +16,9 @@ from tests.live.setups import HOTLINE, hotline, queue, whole
 pytestmark = pytest.mark.live
 
 RESTING, BY_PHONE, BY_RING = "+842473001061", "+842473001062", "+842473001063"
-BACK_S = 45.0  # a limit for a machine that does much besides; the aim of 3 s is measured by `make faults`
-REST_S = 12
+REST_S = 20  # longer than a daemon takes to be back on a machine that does much besides
+PACKETS_MIN = 15  # a second, of 50 on an idle machine
+SETTLED_S = 0.2  # in which packets that wait to be read are read
 SETUP = whole(
     hotline(queue="sales"),
     hotline(RESTING, queue="resting"),
@@ -52,9 +53,9 @@ async def test_talkers_still_talk(floor: Floor) -> None:
     await until(_hears(call, agent_hz("a1")), "they talk")
     before = (call.media.received, leg.media.received)
     took = await _kill(floor)
-    assert took <= BACK_S
-    assert call.media.received - before[0] > took * 20, "50 packets a second on an idle machine"
-    assert leg.media.received - before[1] > took * 20
+    await asyncio.sleep(SETTLED_S)
+    assert call.media.received - before[0] > took * PACKETS_MIN, "the customer heard the agent all the time"
+    assert leg.media.received - before[1] > took * PACKETS_MIN, "the agent heard the customer all the time"
     await until(_hears(call, agent_hz("a1")), "the customer hears the agent")
     await until(_hears(leg, CUSTOMER_HZ), "the agent hears the customer")
     again = await floor.live(state="talking")
@@ -110,6 +111,7 @@ async def test_waiting_callers_keep_their_order_and_their_time(floor: Floor) -> 
 async def test_a_rest_ends_when_it_should(floor: Floor) -> None:
     phone = await floor.desk("a1")
     call, _ = await floor.talk(RESTING)
+    began = asyncio.get_running_loop().time()
     await call.hangup()
     resting = await floor.state("a1", "wrap_up")
     await _kill(floor)
@@ -119,7 +121,7 @@ async def test_a_rest_ends_when_it_should(floor: Floor) -> None:
     await floor.live("0281000002", state="waiting")
     await phone.next_call()
     leg = await phone.next_call(REST_S + SLOW_S)
-    rested = leg.at["invite"] - call.at["ended"]
+    rested = leg.at["invite"] - began
     assert REST_S - 0.2 <= rested <= REST_S + SLOW_S, f"{REST_S} s, not {rested:.2f} s"
     await waiting.hangup()
 
@@ -175,7 +177,7 @@ async def test_calls_that_arrive_meanwhile_take_the_fallback(floor: Floor) -> No
         by_ring = floor.dial(BY_RING, "0281000003")
         await floor.phones["a1"].next_call()
         await soon(by_ring.up, "an agent answers without the daemon")
-        await soon(announced.ended, "the apology ends", 15.0)
+        await soon(announced.ended, "the apology ends")
         assert announced.media.received > 10
     await floor.lab.ready(floor.api)
     busy = [name for name in ("a1", "a2") if floor.phones[name].live()]

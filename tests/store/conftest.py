@@ -13,10 +13,14 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from controller.store import lease, ledger
 from controller.store.db import Database, migrate
 from tests.store.postgres import Server, quick_folder, running
 
 NOW_MS = 1_700_000_000_000
+PATIENT_S = 60.0
+COMMIT_LIMIT_S = ledger.COMMIT_LIMIT_S
+"""What it is where no test is patient."""
 
 
 class StoppedClock:
@@ -27,6 +31,15 @@ class StoppedClock:
 
     def now_ms(self) -> int:
         return self.at_ms
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for some seconds is no database that is silent. A test about a limit sets its own."""
+    for module in (ledger, lease):
+        for name in ("COMMIT_LIMIT_S", "TAKE_LIMIT_S", "ASK_LIMIT_S"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, PATIENT_S)
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from controller.lab.get_tools import reachable
 
-READY_LIMIT_S = 30
-STOP_LIMIT_S = 10
+READY_LIMIT_S = 120
+STOP_LIMIT_S = 60
 ROOM_BYTES = 512 * 1024 * 1024
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=40", "shared_buffers=16MB")
 

@@ -170,7 +170,7 @@ async def test_blocks_come_in_behind_and_again_after_the_next_import(
     await books.import_ported(write(HEAD + "".join(f"09123456{n:02},viettel\n" for n in range(40))), NOW_MS)
     await books.completed(SETUP)
     running = asyncio.create_task(books.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await until(lambda: books.held.blocks_here == 10)
         await books.import_ported(write(HEAD + "0912345600,vinaphone\n"), NOW_MS + 1)
         assert not await books.refresh(), "no blocked number changed"
