@@ -19,6 +19,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 RUN = "from tests.core import test_outbound_history as t; t.test_no_history_lets_through_what_may_not_pass()"
 EXAMPLES = 1_500
+DRAWN = 'salt=f"{agent}/{asked.dialled}/{asked.via}/{_calls(world, agent, day)}" if agent else asked.call'
 LIMIT_S = 300
 
 
@@ -48,60 +49,79 @@ def _caps() -> tuple[Mutant, ...]:
     return (*wide, *(Mutant(f"{name}: no cap", file, good, "False") for name, file, good in rows))
 
 
+def _gone() -> tuple[Mutant, ...]:
+    """Every `if` that keeps something out, as if it were not there."""
+    rows = (
+        ("virtual", "candidates", 'hotline.kind == "virtual"'),
+        ("outbound = false", "candidates", "not hotline.outbound"),
+        ("groups", "candidates", "agent and allowed is not None"),
+        ("excluded kinds", "candidates", "notes.kind in trunk.excluded_kinds"),
+        (
+            "excluded prefixes",
+            "candidates",
+            "trunk.excluded_prefixes and notes.compared.startswith(trunk.excluded_prefixes)",
+        ),
+        ("switched off", "meter", "not trunk.enabled"),
+        ("unreachable", "meter", "not state.reachable"),
+        ("left out", "meter", "left_ms"),
+        ("no trial", "meter", "state.probe and state.probe in state.live"),
+        ("emergency by caps", "leaving", "attempt.number in turn.setup.defaults.emergency"),
+        ("emergency by permission", "spending", "attempt.number in turn.setup.defaults.emergency"),
+        ("next: trunk", "meter", "unusable(state, trunk, now_ms, day)"),
+        ("next after busy", "outbound", "event.status not in leaving.TRUNK_STATUS"),
+        ("a second call", "outbound", "agent.phase is AgentPhase.TALKING or agent.phase in OUT"),
+        ("blocked", "trunks", "row"),
+        ("reach", "trunks", "reason"),
+        ("agent's limits", "trunks", "words"),
+    )
+    return tuple(Mutant(name, file, f"    if {good}:\n", "    if False:\n") for name, file, good in rows)
+
+
+def _never() -> tuple[Mutant, ...]:
+    """Every part of a condition that keeps something out, as if it never held."""
+    rows = (
+        ("service number chosen", "candidates", 'not hotline.number.startswith("+")'),
+        ("hours", "trunks", "not hours.is_open(schedule, question.now_ms)"),
+        ("next: barred", "spending", "candidates.barred(turn.setup, _whose(call), hotline)[0]"),
+        ("next: limits", "spending", "quota.room(state.use, hotline.limits, turn.now_ms, day, call.id)"),
+    )
+    return tuple(Mutant(name, file, good, "False") for name, file, good in rows)
+
+
+def _counts() -> tuple[Mutant, ...]:
+    """Every number that is another one."""
+    rows = (
+        ("never left out", "meter", "FAILURES_MAX = ", "3", "4"),
+        ("a shorter pause", "meter", "COOL_DOWN_MIN_MS = ", "30_000", "20_000"),
+        ("starts forgotten", "meter", "CPS_WINDOW_MS = ", "1_000", "900"),
+        ("more attempts", "trunks", "ATTEMPTS_MAX = ", "3", "4"),
+        ("minute forgotten", "quota", "MINUTE_MS = ", "60_000", "55_000"),
+        ("calls not counted", "quota", "calls=", "today.calls + 1", "today.calls"),
+        ("talk not counted", "quota", "talked_ms=", "today.talked_ms + talked", "today.talked_ms"),
+        ("channel not held", "meter", "live=", "(*others, call)", "others"),
+    )
+    return tuple(Mutant(name, file, what + good, what + bad) for name, file, what, good, bad in rows)
+
+
 MUTANTS = (
     *_caps(),
-    Mutant("virtual", "candidates", 'if hotline.kind == "virtual":', "if False:"),
-    Mutant("outbound = false", "candidates", "if not hotline.outbound:", "if False:"),
-    Mutant("groups", "candidates", "if agent and allowed is not None:", "if False:"),
+    *_gone(),
+    *_never(),
+    *_counts(),
     Mutant("adaptive outbound = false", "trunks", "if adaptive.outbound:", "if True:"),
-    Mutant("service number chosen", "candidates", 'not hotline.number.startswith("+")', "False"),
-    Mutant("excluded kinds", "candidates", "if notes.kind in trunk.excluded_kinds:", "if False:"),
-    Mutant(
-        "excluded prefixes",
-        "candidates",
-        "if trunk.excluded_prefixes and notes.compared.startswith(trunk.excluded_prefixes):",
-        "if False:",
-    ),
     Mutant(
         "spare of another carrier",
         "candidates",
         "question.setup.trunks_of_carrier.get(own.carrier, ()) if own else ()",
         "question.setup.trunks if own else ()",
     ),
-    Mutant("switched off", "meter", "if not trunk.enabled:", "if False:"),
-    Mutant("unreachable", "meter", "if not state.reachable:", "if False:"),
-    Mutant("left out", "meter", "if left_ms:", "if False:"),
-    Mutant("no trial", "meter", "if state.probe and state.probe in state.live:", "if False:"),
     Mutant("any call ends a trial", "leaving", "state.probe == call.id and (rang", "state.pauses and (True or rang"),
-    Mutant("never left out", "meter", "FAILURES_MAX = 3", "FAILURES_MAX = 4"),
-    Mutant("a shorter pause", "meter", "COOL_DOWN_MIN_MS = 30_000", "COOL_DOWN_MIN_MS = 20_000"),
-    Mutant("starts forgotten", "meter", "CPS_WINDOW_MS = 1_000", "CPS_WINDOW_MS = 900"),
     Mutant("starts not noted", "meter", "starts_ms=(*_recent(state, now_ms), now_ms), probe", "starts_ms=(), probe"),
-    Mutant("channel not held", "meter", "live=(*others, call)", "live=others"),
-    Mutant("blocked", "trunks", "    if row:\n", "    if False:\n"),
     Mutant("blocked in another scope", "trunks", '"outbound", question.now_ms)', '"queue", question.now_ms)'),
-    Mutant(
-        "reach",
-        "trunks",
-        '    if reason:\n        notes.say(f"{number.shown} is not open',
-        '    if False:\n        notes.say(f"{number.shown} is not open',
-    ),
-    Mutant("hours", "trunks", "not hours.is_open(schedule, question.now_ms)", "False"),
-    Mutant("agent's limits", "trunks", "    if words:\n", "    if False:\n"),
     Mutant("reach of the agent", "trunks", "agent.reach if agent and agent.reach else", "Reach() if False else"),
     Mutant("emergency kept waiting", "trunks", '("" if emergency else _limited', "(_limited"),
-    Mutant("emergency by caps", "leaving", "if attempt.number in turn.setup.defaults.emergency:", "if False:"),
-    Mutant("emergency by permission", "spending", "if attempt.number in turn.setup.defaults.emergency:", "if False:"),
-    Mutant(
-        "a trunk twice", "trunks", "if trunk.name in attempts:\n            continue", "if False:\n            continue"
-    ),
-    Mutant("more attempts", "trunks", "ATTEMPTS_MAX = 3", "ATTEMPTS_MAX = 4"),
-    Mutant("next: barred", "spending", "candidates.barred(turn.setup, _whose(call), hotline)[0]", "False"),
-    Mutant("next: limits", "spending", "quota.room(state.use, hotline.limits, turn.now_ms, day, call.id)", "False"),
+    Mutant("a trunk twice", "trunks", "attempts[trunk.name] =", "attempts[trunk.name + hotline] ="),
     Mutant("next: callee", "spending", "row is None or row.day != day or row.calls < most", "True"),
-    Mutant("next: trunk", "meter", "if unusable(state, trunk, now_ms, day):", "if False:"),
-    Mutant("next after busy", "outbound", "if event.status not in leaving.TRUNK_STATUS:", "if False:"),
-    Mutant("a second call", "outbound", "if agent.phase is AgentPhase.TALKING or agent.phase in OUT:", "if False:"),
     Mutant("agent not counted", "spending", "    _begin_agent(turn, call)\n", ""),
     Mutant(
         "callee not counted",
@@ -109,11 +129,9 @@ MUTANTS = (
         "CalleeDay(name, day, before + 1, until_ms)",
         "CalleeDay(name, day, before, until_ms)",
     ),
-    Mutant("calls not counted", "quota", "calls=today.calls + 1", "calls=today.calls"),
-    Mutant("minute forgotten", "quota", "MINUTE_MS = 60_000", "MINUTE_MS = 55_000"),
-    Mutant("talk not counted", "quota", "talked_ms=today.talked_ms + talked", "talked_ms=today.talked_ms"),
     Mutant("talks that go on", "quota", "sum(max(0, now_ms - at_ms) for _, at_ms in use.talks)", "0"),
-    Mutant("explain another hotline", "asking", "salt=asked.call", "salt=str(now_ms)"),
+    Mutant("explain by its name", "asking", DRAWN, "salt=asked.call"),
+    Mutant("explain by the instant", "asking", DRAWN, "salt=str(now_ms)"),
     Mutant("explain without uses", "asking", "        agent_uses=world.agent_uses,\n", ""),
 )
 

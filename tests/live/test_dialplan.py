@@ -419,6 +419,7 @@ async def test_a_refusal_is_said_before_any_answer(pbx: Pbx, told: Callable[[], 
 
 HOSTILE = """
 500&PJSIP/x/1900 0912%26PJSIP 0912,30,A(x) $%7BEXTEN%7D 9' 0912%20345 *99%7Cx 0%5E1 0%0a1 0912%22 9%5C9 (0) 0912/1
+abc x0912345678 tel:+84912345678 %25%25 h113 %22113 %5B0912 -0912 failed $%7BSHELL(id)%7D
 """
 
 
@@ -426,11 +427,19 @@ async def test_what_nobody_dials_is_not_dialled(pbx: Pbx) -> None:
     an, brain = await pbx.agent(), Brain([attempt()] * len(HOSTILE.split()))
     async with SideDoor(pbx, brain), pbx.carrier(FIRST) as carrier:
         ends = await asyncio.gather(*(over(an.dial(dialled)) for dialled in HOSTILE.split()))
-        assert set(ends) <= {404, 484}
+        assert {n: end for n, end in zip(HOSTILE.split(), ends, strict=True) if end != 484} == {}
         assert carrier.calls == [], "not even when the controller permits it"
         asked = [event for event in brain.told if isinstance(event, OutboundAsked)]
-        assert len(asked) == ends.count(484) > 0, "each refusal is told, for the history"
+        assert len(asked) == len(ends), "each refusal is told, for the history"
         assert all(event.odd and set(event.dialled) <= set("0123456789+*#") for event in asked)
+    await an.close()
+
+
+async def test_a_sign_alone_is_nobody_s_number(pbx: Pbx) -> None:
+    an, brain = await pbx.agent(), Brain([])
+    async with SideDoor(pbx, brain):
+        assert {await over(an.dial(sign)) for sign in ("s", "h", "i", "t", "T", "x", "%3B", "%25")} == {484}
+        assert brain.told == [], "Asterisk itself calls extensions by letters, and nothing of ours runs by them"
     await an.close()
 
 

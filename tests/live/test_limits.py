@@ -15,14 +15,14 @@ import pytest
 
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
-from tests.live.floor import CARRIERS, SPEECH, Floor
+from tests.live.floor import AGENTS, CARRIERS, SPEECH, Floor
 from tests.live.harness import NO_TLS, Json, soon, until
 from tests.live.patience import PATIENCE_S, READY_S
 from tests.live.setups import UNLIMITED, hotline, people, queue, table, trunks
 
 pytestmark = pytest.mark.live
 
-BY_VIETTEL, BY_MOBI, BY_VINA, BY_SPARE = (f"+84247300106{n}" for n in range(4))
+BY_VIETTEL, BY_MOBI, BY_VINA, BY_SPARE, NOBODY_IN = (f"+84247300106{n}" for n in range(5))
 OUT: dict[str, Any] = {"queue": "sales", "outbound": True}
 PER_MINUTE = 10
 CALLS = int(os.environ.get("FRAUD_CALLS", "45"))
@@ -31,6 +31,7 @@ ROOM = 2
 STARTS = 1
 CODE = "72"
 LONGEST_S = 4
+TOGETHER = 10
 TONE_HZ = 1400
 SETUP = "".join(
     (
@@ -42,18 +43,21 @@ SETUP = "".join(
             spare={"carrier": "gmobile", "qualify": 1, "max_cps": STARTS},
         ),
         people(
-            agents={
+            {"team": AGENTS, "nobody": ()},
+            {
                 "a1": {"outbound_with": BY_MOBI, "limits": {"calls_per_minute": PER_MINUTE}},
                 "a2": {"outbound_with": BY_VIETTEL, "limits": {"longest_call": LONGEST_S}},
                 **{name: {"outbound_with": BY_VINA} for name in ("a3", "a4", "a5")},
                 "a6": {"outbound_with": BY_SPARE},
-            }
+            },
         ),
         hotline(BY_VIETTEL, **OUT),
         hotline(BY_MOBI, **OUT | {"trunk": "mobifone"}),
         hotline(BY_VINA, **OUT | {"trunk": "vinaphone"}),
         hotline(BY_SPARE, **OUT | {"trunk": "spare", "dial_code": CODE}),
+        hotline(NOBODY_IN, **OUT | {"queue": "nobody", "limits": {"minutes_per_day": 1}}),
         queue("sales", "team"),
+        queue("nobody", "nobody", overflow={"phone": "0967000112"}),
         table("blocked", {"number": "0967000999", "scopes": ["outbound"]}),
     )
 )
@@ -174,6 +178,41 @@ async def test_the_longest_call_ends_after_a_tone_that_the_agent_hears(
     assert call.media.level(TONE_HZ, 3.0) > SPEECH
     assert callee.media.level(TONE_HZ, 3.0) < SPEECH / 4
     assert (await _last(floor, "a2", result="answered"))["end_cause"] == "limit"
+
+
+async def test_the_longest_call_ends_a_caller_sent_on_also_by_a_controller_that_was_away_then(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    switches["viettel"].rule = Rule()
+    await floor.desk("a2")
+    caller, row = await floor.talk(BY_VIETTEL)
+    sent = await floor.api.send("POST", f"/api/v1/calls/{row['id']}/transfer", {"to": "0967000111"})
+    assert sent.status_code == 202, sent.text
+    callee = await switches["viettel"].next_call()
+    await floor.live(state="talking", agent=None)
+    floor.lab.kill("daemon")
+    await floor.lab.ready(floor.api)
+    await asyncio.gather(*(soon(leg.ended, "the talk is ended", 25.0) for leg in (caller, callee)))
+    assert callee.at["ended"] - callee.at["up"] > LONGEST_S - 0.3
+    assert max(leg.media.level(TONE_HZ, 3.0) for leg in (caller, callee)) < SPEECH / 4, "the tone is for agents alone"
+    ended = await floor.ended()
+    assert (ended["end_cause"], ended["agent"], ended["callee"]) == ("limit", "a2", "+84967000111")
+
+
+async def test_the_minutes_of_a_hotline_end_the_talks_of_callers_its_queue_leads_to_a_phone(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    switches["viettel"].rule = Rule()
+    callers = [floor.dial(NOBODY_IN, f"02812345{n:02}") for n in range(TOGETHER)]
+    legs = [await switches["viettel"].next_call() for _ in callers]
+    await asyncio.gather(*(soon(leg.ended, "the talk is ended", 60.0) for leg in (*callers, *legs)))
+    assert sum(leg.at["ended"] - leg.at["up"] for leg in legs) > 60.0 - 0.3 * TOGETHER, "one minute in all, shared"
+
+    async def told() -> bool:
+        rows = await floor.api.calls("ended", since=floor.began)
+        return [(row["direction"], row["end_cause"]) for row in rows] == [("inbound", "limit")] * TOGETHER
+
+    await until(told, "every call is in the history as ended by the limit")
 
 
 async def test_channels_of_a_trunk_are_kept_to_the_call_under_a_rush_and_across_a_kill(

@@ -225,9 +225,29 @@ async def test_an_agent_who_dials_is_busy_and_not_offered(floor: Floor, switches
     await waiting.hangup()
 
 
-@pytest.mark.parametrize("dialled", ["0967000111&PJSIP/spare", "*99", "abc", "0967%26000111"])
-async def test_what_is_no_number_reaches_no_trunk(floor: Floor, switches: dict[str, Softphone], dialled: str) -> None:
+@pytest.mark.parametrize(
+    ("dialled", "left"),
+    [
+        ("0967000111&PJSIP/spare", "0967000111"),
+        ("0967%26000111", "0967000111"),
+        ("abc", None),
+        ("x0967000111", "0967000111"),
+        ("tel:+84967000111", None),
+    ],
+)
+async def test_what_is_no_number_is_refused_aloud_and_told(
+    floor: Floor, switches: dict[str, Softphone], dialled: str, left: str | None
+) -> None:
     call = await _dial(floor, "a2", dialled)
+    await soon(call.ended, "refused")
+    assert call.media.received > 10, "an announcement was heard"
+    row = await _history(floor, result="refused")
+    assert (row["reason"], row["agent"], row["callee"]) == ("not_understood", "a2", left)
+    assert not any(switch.calls for switch in switches.values())
+
+
+async def test_keys_that_are_no_code_reach_no_trunk(floor: Floor, switches: dict[str, Softphone]) -> None:
+    call = await _dial(floor, "a2", "*99")
     await soon(call.ended, "refused")
     for name, switch in switches.items():
         assert not [leg for leg in switch.calls if "spare" in leg.invite.target], name
