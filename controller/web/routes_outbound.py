@@ -12,7 +12,7 @@ from controller.core.events import ClickToCallAsked
 from controller.core.saying import say
 from controller.web.asked import FILTER_CHARS_MAX, Filter, Known, NumberFilter, Who, Wish, ask, own, plus
 from controller.web.auth import Role
-from controller.web.dialling import read_dialled
+from controller.web.dialling import as_keys, read_dialled
 from controller.web.problems import Mistake, Problem
 from controller.web.schemas import PRINTABLE, AttemptOut, ClickIn, ClickOut, Explanation
 
@@ -38,7 +38,8 @@ async def explain(deps: Known, who: Who, to: Callee, hotline: NumberFilter = "",
     if not hotline and not agent:
         missing = Mistake("query.hotline", say("name_one"))
         raise Problem(422, say("hotline_not_said"), errors=(missing,))
-    decision = await deps.explain(to, hotline, agent)
+    keys = as_keys(to, deps.engine.world.setup.defaults.country)
+    decision = await deps.explain(keys or to, hotline, agent)
     return Explanation(
         allowed=decision.allowed,
         reason=decision.reason or None,

@@ -38,6 +38,44 @@ async def test_the_phone_of_the_agent_is_rung_and_the_call_can_be_watched(house)
     assert {"CallStarted", "RingDialler", "OutboundPicked", "ReplyTrunks"} <= set(kinds)
 
 
+@pytest.mark.parametrize(
+    ("written", "dialled"),
+    [
+        ("tel:+84-967-000-001", "+84967000001"),
+        ("TEL:0967000001", "0967000001"),
+        ("tel:967000001;phone-context=+84", "+84967000001"),
+        ("tel:0967000001;ext=5;phone-context=example.com", "0967000001"),
+        ("tel:+84967000001;phone-context=+1", "+84967000001"),
+        ("0967000001;phone-context=+84", "0967000001"),
+        ("０９６７ ０００ ００１", "0967000001"),
+        ("+84 (0) 967 000 001", "+840967000001"),
+        ("0084967000001", "0084967000001"),
+        ("0967 000 001 ext 12", "0967000001#12"),
+        ("0967000001,12", "0967000001#12"),
+        ("0967000001 máy lẻ 12", "0967000001#12"),
+    ],
+)
+async def test_a_number_however_it_is_written_is_explained_and_called_alike(house, written, dialled):
+    await house.sign_in()
+    explained = (await house.get("/api/v1/outbound/explain", to=written, agent="an")).json()
+    assert (explained["to"], explained["allowed"]) == ("+84967000001", True)
+    assert (await house.send("POST", PATH, {"agent": "an", "to": written})).status_code == 202
+    (command,) = rung(house)
+    assert command.dialled == dialled
+    assert any("the extension 12 is kept apart" in step for step in explained["steps"]) == ("#" in dialled)
+
+
+@pytest.mark.parametrize(
+    "written", ["0967000001p12", "0967000001w12", "0967000001,,12#", "0967-CALL", "1800 FLOWERS", "tel:", "9" * 41]
+)
+async def test_what_is_no_number_is_refused_and_explained_as_that(house, written):
+    await house.sign_in()
+    explained = (await house.get("/api/v1/outbound/explain", to=written, agent="an")).json()
+    assert (explained["allowed"], explained["reason"]) == (False, "not_understood")
+    assert (await house.send("POST", PATH, {"agent": "an", "to": written})).status_code == 422
+    assert not rung(house)
+
+
 async def test_who_asked_is_on_the_audit(house):
     await house.sign_in()
     await house.send("POST", PATH, {"agent": "an", "to": "0967000001"}, "dial")
