@@ -43,6 +43,7 @@ class Link:
         self._guard = guard
         self._taken_over = taken_over
         self._syncing: asyncio.Task[None] | None = None
+        self._started = False
         self._log = structlog.get_logger("main")
         engine.flooded = self._flooded
 
@@ -92,7 +93,11 @@ class Link:
         self._telephone.synced()
         self._engine.ready_parts["asterisk"] = "live"
         await self._generated.renew(self._engine.world.setup)
-        set_aside()
+        if not self._started:
+            # Once a life: in a flood or a flapping network the search would take the time that is short already, and
+            # what is kept out of later searches each time would add up.
+            set_aside()
+            self._started = True
         await self._rounds.ask_kept()
 
     async def _compared(self) -> bool:

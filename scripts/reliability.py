@@ -76,17 +76,6 @@ FAULTS: Final = (
     ("F34", "everything at once"),
 )
 
-DECIDED: Final = (
-    {
-        "id": "F18",
-        "what": "auto-pause after so many unanswered offers",
-        "asked": "counted; paused after N",
-        "seen": "not built: unanswered offers are in the story and the figures, a phone that is away is left out as "
-        "unreachable; to pause somebody who is there and does not answer is the supervisor's to decide",
-    },
-)
-"""What was asked and is not built, with the reason."""
-
 RING_MS_MAX: Final = 150
 SIMULATED_ASKED: Final = "S always, L ≤ 60 s after faults stop"
 
@@ -149,7 +138,7 @@ def page(found: Mapping[str, Any], rows: Sequence[Row]) -> str:
         "## Promises",
         table(("promise", "asked", "seen"), [(text, asked, _promise(key, rows)) for key, text, asked in PROMISES]),
         "## Faults",
-        table(("fault", "figure", "times", "asked", "seen", ""), list(_faults([*rows, *DECIDED]))),
+        table(("fault", "figure", "times", "asked", "seen", ""), list(_faults(rows))),
         *(f"## {title}\n\n{own(found.get(name))}" for name, title in OWN.items()),
         LIMITS.rstrip(),
     ]

@@ -29,6 +29,8 @@ DEAF_PAUSE_MS = 1_000
 UNREACHABLE_MS = 60_000
 STATUSES = ("available", "not_ready", "offline")
 REASON_MAX = 64
+NO_ANSWER = "no_answer"
+"""The reason of those who are not ready because nobody answered their phone."""
 FOREIGN_MAX = 16
 
 MOVES: dict[tuple[AgentPhase, str], AgentPhase | None] = {
@@ -133,6 +135,22 @@ def rest(turn: Turn, name: str, wrap_up_s: int) -> None:
     turn.change_agent(name, wrap_up_started_ms=turn.now_ms, wrap_up_until_ms=until_ms, idle_since_ms=turn.now_ms)
 
 
+def rang_out(turn: Turn, name: str, pause_after: int) -> None:
+    """The phone rang and nobody answered: after so many offers in a row the agent is not ready (docs/decisions.md 30).
+
+    Callers wait on: only those who are offline are not signed in.
+    """
+    agent = turn.world.agents[name]
+    turn.change_agent(name, unanswered=agent.unanswered + 1)
+    if agent.status == "available" and 0 < pause_after <= agent.unanswered + 1:
+        turn.change_agent(name, status="not_ready", reason=NO_ANSWER)
+
+
+def is_there(turn: Turn, name: str) -> None:
+    """The agent did something about an offer: what rang out before is forgotten."""
+    turn.change_agent(name, unanswered=0)
+
+
 def set_aside(turn: Turn, name: str) -> None:
     """The phone failed an offer: no more offers until a sign of life, or a minute at most."""
     turn.change_agent(name, unreachable_until_ms=turn.now_ms + UNREACHABLE_MS)
@@ -173,6 +191,7 @@ def ask_status(turn: Turn, event: AgentStatusAsked) -> Answer:
     turn.change_agent(
         agent.name,
         status=event.status,
+        unanswered=0,
         reason=event.reason[:REASON_MAX] if event.status == "not_ready" else "",
         idle_since_ms=turn.now_ms if came else agent.idle_since_ms,
     )

@@ -153,6 +153,7 @@ class Agent:
     `wrap_up_until_ms` is the stored instant a rest ends. `foreign` are channels on the phone that are not ours.
     `unreachable_until_ms`: the phone failed an offer; set aside until a sign of life or this instant.
     `phone_at_ms`: when the phone last told us something; an older snapshot knows less.
+    `unanswered`: offers in a row, of whatever queue, that rang out.
     """
 
     name: str
@@ -174,6 +175,7 @@ class Agent:
     last_offered_ms: int = 0
     answered_today: int = 0
     day: str = ""
+    unanswered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

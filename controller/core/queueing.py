@@ -108,6 +108,10 @@ def offer_gone(turn: Turn, call: Call, leg: str, outcome: str) -> bool:
         return False
     ending.drop_offer(turn, call.id, found, outcome)
     _mark_tried(turn, call.id, found.agent)
+    if outcome == "no_answer":
+        _rang_out(turn, call, found.agent)
+    elif outcome == "declined" and found.agent in turn.world.agents:
+        agents.is_there(turn, found.agent)
     if agents.holds(turn, found.agent, leg):
         agents.free(turn, found.agent)
         if outcome == "unreachable":
@@ -145,13 +149,21 @@ def _mark_tried(turn: Turn, call_id: str, agent: str) -> None:
     turn.touch(call.queue)
 
 
+def _rang_out(turn: Turn, call: Call, agent: str) -> None:
+    queue = turn.setup.queue.get(call.queue)
+    if agent in turn.world.agents:
+        agents.rang_out(turn, agent, queue.pause_after if queue else 0)
+
+
 def ring_time_over(turn: Turn, call: Call) -> None:
     """Ring time has ended for some offers: give those up. A phone that never even rang is set aside."""
     for found in call.offers:
         if found.until_ms <= turn.now_ms:
             ending.withdraw(turn, call.id, found, "no_answer" if found.ringing else "unreachable")
             _mark_tried(turn, call.id, found.agent)
-            if not found.ringing and found.agent in turn.world.agents:
+            if found.ringing:
+                _rang_out(turn, call, found.agent)
+            elif found.agent in turn.world.agents:
                 agents.set_aside(turn, found.agent)
 
 
@@ -186,7 +198,7 @@ def answered(turn: Turn, call: Call, leg: str) -> None:
     queue = turn.setup.queue.get(call.queue)
     own = turn.setup.agent[found.agent].wrap_up if found.agent in turn.setup.agent else None
     ending.withdraw_all(turn, call.id, but=leg, outcome="answered_elsewhere")
-    agents.move(turn, found.agent, "answered")
+    agents.move(turn, found.agent, "answered", unanswered=0)
     agent = turn.world.agents[found.agent]
     turn.change_agent(found.agent, answered_today=agent.answered_today + 1, day=figures.today(turn.world, turn.now_ms))
     call = turn.change_call(

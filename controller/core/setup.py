@@ -258,12 +258,16 @@ class Sla:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Callers waiting, in order, and who serves them."""
+    """Callers waiting, in order, and who serves them.
+
+    `pause_after`: an agent who lets so many calls in a row ring out is not ready from then on; 0 never.
+    """
 
     name: str
     groups: tuple[QueueGroup, ...] = ()
     strategy: Strategy = Strategy.LONGEST_IDLE
     ring_time: int = 15
+    pause_after: int = 0
     max_wait: int = 60
     max_size: int = 5
     wrap_up: int = 10

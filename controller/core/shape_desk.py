@@ -32,6 +32,7 @@ from controller.core.shape_numbers import DAY_S, read_timezone
 from controller.core.shape_way import WayReader
 
 RING_TIME_MAX_S = 300
+PAUSE_AFTER_MAX = 100
 QUEUE_SIZE_MAX = 10_000
 KEY_TIMEOUT_MAX_S = 300
 LOOPS_MAX = 20
@@ -90,6 +91,7 @@ def read_queue(table: Table, defaults: Defaults, ways: WayReader) -> Queue:
         groups=_queue_groups(table),
         strategy=Strategy(table.word("strategy", tuple(Strategy), Strategy.LONGEST_IDLE)),
         ring_time=table.integer("ring_time", 15, RING_TIME_MIN_S, RING_TIME_MAX_S),
+        pause_after=table.integer("pause_after", 0, 0, PAUSE_AFTER_MAX),
         max_wait=table.integer("max_wait", 60, 1, DAY_S),
         max_size=table.integer("max_size", 5, 1, QUEUE_SIZE_MAX),
         wrap_up=table.integer("wrap_up", min(10, defaults.wrap_up_max), 0, defaults.wrap_up_max),

@@ -118,6 +118,7 @@ def whole(
                 (QueueGroup("support"),),
                 two,
                 ring_time=3,
+                pause_after=2,
                 max_wait=10,
                 max_size=3,
                 wrap_up=0,

@@ -8,8 +8,9 @@ import pytest
 
 from controller.core import queueing
 from controller.core.commands import Answer, CloseBridge, HangUp, Join, Play, Record, RingAgent, StartMusic, StopMusic
-from controller.core.events import CommandFailed, PhoneChannel, SetupChanged, Ticked
+from controller.core.events import CommandFailed, Event, PhoneChannel, SetupChanged, Ticked
 from controller.core.facts import (
+    AgentChanged,
     AlertRaised,
     CallAnswered,
     CallEnded,
@@ -20,7 +21,7 @@ from controller.core.facts import (
     OfferEnded,
 )
 from controller.core.model import Phase
-from controller.core.queueing import HOPS_MAX, outcome_of
+from controller.core.queueing import HOPS_MAX, RETRY_PAUSE_MS, outcome_of
 from controller.core.setup import Hotline, Queue, QueueGroup, Schedule, Setup, Sla, Strategy, Way, WayKind
 from controller.core.step import step
 from controller.core.turn import Turn
@@ -127,6 +128,63 @@ def test_ring_time_over_goes_on_to_the_next_and_keeps_the_place() -> None:
     )
     assert book.call("1.1").queued_at_ms == queued_at_ms
     assert book.world.position(book.call("1.1")) == 1
+
+
+# -- who lets calls ring out (docs/decisions.md 30) ------------------------------------------------------------------
+
+
+def rung_out(book: Playbook, n: int) -> Playbook:
+    """A caller whose phone rings out at the agent, and who then gives up."""
+    return book.when(arrives(n)).when(rings(n)).passes(15).when(leaves(n)).when(leg_gone(n))
+
+
+def test_who_lets_as_many_calls_in_a_row_ring_out_as_the_queue_says_is_not_ready() -> None:
+    book = given(small("an", ring_time=15, pause_after=2)).available("an")
+    assert rung_out(book, 1).agent("an").status == "available"
+    book.when(arrives(2)).when(rings(2)).passes(15).then(
+        a(OfferEnded, outcome="no_answer"), a(AgentChanged, agent="an", status="not_ready", reason="no_answer", by="")
+    )
+    assert book.world.position(book.call("1.2")) == 1
+    book.when(leg_gone(2)).when(status("an", "available")).passes(RETRY_PAUSE_MS / 1000).then(
+        a(RingAgent, endpoint="an")
+    )
+    assert book.agent("an").unanswered == 0
+
+
+def test_a_phone_that_gives_up_by_itself_rang_out_too() -> None:
+    book = given(small("an", pause_after=1)).available("an").when(arrives()).when(rings())
+    book.when(leg_gone(1, 1, 19, 480)).then(a(AgentChanged, status="not_ready", reason="no_answer"), never(HangUp))
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        (arrives(8), rings(8), answers(8), leaves(8), leg_gone(8)),
+        (arrives(8), declines(8), leaves(8)),
+        (status("an", "available"),),
+    ],
+    ids=["answered", "declined", "asked for a status"],
+)
+def test_who_did_something_meanwhile_begins_again(there: tuple[Event, ...]) -> None:
+    book = rung_out(given(small("an", ring_time=15, pause_after=2)).available("an"), 1)
+    assert book.agent("an").unanswered == 1
+    for event in there:
+        book.when(event)
+    assert book.agent("an").unanswered == 0
+    assert rung_out(book, 2).agent("an").status == "available"
+
+
+@pytest.mark.parametrize("pause_after", [0, 3])
+def test_fewer_than_that_or_no_such_rule_pauses_nobody(pause_after: int) -> None:
+    book = given(small("an", ring_time=15, pause_after=pause_after)).available("an")
+    rung_out(rung_out(book, 1), 2)
+    assert (book.agent("an").status, book.agent("an").unanswered) == ("available", 2)
+
+
+def test_a_caller_who_gives_up_while_it_rings_counts_for_nothing() -> None:
+    book = given(small("an", ring_time=15, pause_after=1)).available("an").when(arrives()).when(rings())
+    book.when(leaves()).when(leg_gone())
+    assert (book.agent("an").status, book.agent("an").unanswered) == ("available", 0)
 
 
 def test_the_next_agent_rings_in_the_step_in_which_the_ring_time_ends() -> None:

@@ -7,6 +7,7 @@ faults of the same names.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -67,7 +68,11 @@ def simulate(seed: int, seconds: float = SECONDS, programme: str = "day", on_lin
 def play(town: Callable[[], Town], work: Work, on_line: OnLine | None = None, heal: bool = True) -> Result:
     """Open a town, do the work, let the faults end and ask for liveness; all on virtual time."""
     quiet()
-    return virtual_time.run(_play(town, work, on_line, heal))
+    try:
+        return virtual_time.run(_play(town, work, on_line, heal))
+    finally:
+        # Each life of a daemon keeps its world out of the collector's sight for good: a process has many lives here.
+        gc.unfreeze()
 
 
 async def _play(make: Callable[[], Town], work: Work, on_line: OnLine | None, heal: bool) -> Result:

@@ -132,6 +132,22 @@ def test_f16_a_talk_is_as_long_as_it_was(step_ms):
     assert moved == [pytest.approx(step_ms, abs=5)]
 
 
+def test_a_world_is_kept_out_of_the_collector_s_sight_once_a_life_however_often_the_stream_is_cut(monkeypatch):
+    """A search for garbage at each return would take the time that is short already, and what it keeps would add up."""
+    searched: list[float] = []
+    monkeypatch.setattr("controller.link.set_aside", lambda: searched.append(asyncio.get_running_loop().time()))
+
+    async def work(town: Town) -> None:
+        for _ in range(3):
+            await until(lambda: town.life.ready, 10)
+            town.socket_cut(half_open=False)
+            await until(lambda: not town.life.ready, 10)
+        await until(lambda: town.life.ready, 10)
+        assert len(searched) == 1
+
+    scene(setups.small("an"), work)
+
+
 # -- F18, F19, F20: one offer and what may cross it --------------------------------------------------------------------
 
 
@@ -156,6 +172,24 @@ def test_f18_who_does_not_answer_costs_the_caller_nothing_but_the_ring_time():
         assert [row.fact.outcome for row in said(town, facts.OfferEnded)] == ["no_answer"]
 
     scene(setups.small("an", "binh", strategy=Strategy.LINEAR, ring_time=RING_S), work)
+
+
+@pytest.mark.shows("F18", "auto-pause: not ready after two that rang out, simulated", "counted; paused after N")
+def test_f18_who_lets_calls_ring_out_is_paused_and_the_caller_waits_on():
+    """The only agent rings out twice: not ready, with the reason, and the caller keeps the place."""
+
+    async def work(town: Town) -> None:
+        town.dialplan.call_in("v1", setups.SALES, setups.STRANGER)
+        for _ in range(2):
+            town.switch.change(await leg_of(town, "an", 4.0), "Ringing")
+            await asyncio.sleep(RING_S + 1)
+        await asyncio.sleep(5)
+        world = town.life.engine.world
+        assert [row.fact.outcome for row in said(town, facts.OfferEnded)] == ["no_answer"] * 2
+        assert (world.agents["an"].status, world.agents["an"].reason) == ("not_ready", "no_answer")
+        assert [world.position(call) for call in world.calls.values()] == [1]
+
+    scene(setups.small("an", ring_time=RING_S, pause_after=2), work)
 
 
 class Gate(RudeEars):
