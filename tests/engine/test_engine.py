@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from controller import engine as engine_module
+from controller import owed
 from controller.clock import SystemClock
 from controller.core.commands import Command, Join, RingAgent
 from controller.core.events import (
@@ -28,7 +30,6 @@ from controller.core.world import World
 from controller.engine import Engine
 from controller.errors import LeadLostError, LedgerError
 from controller.journal import Journal
-from controller.owed import COMMIT_LIMIT_S
 from controller.ports import Loaded, Turn
 
 pytestmark = pytest.mark.pure
@@ -40,6 +41,22 @@ SETUP = Setup(
     groups=(Group("sales"),),
     agents=(AgentSetup("an", ("sales",), endpoint="an"),),
 )
+
+
+PATIENT_S = 20.0
+COMMIT_LIMIT_S = 0.25
+"""How long books may be late in the tests that are about it; elsewhere as long as a machine may stand still."""
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owed, "COMMIT_LIMIT_S", PATIENT_S)
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The books are late soon."""
+    monkeypatch.setattr(owed, "COMMIT_LIMIT_S", COMMIT_LIMIT_S)
 
 
 class Books:
@@ -104,7 +121,7 @@ async def running(folder: Path | None = None, clock: SystemClock | None = None) 
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await rig.engine.close(1.0)
+        await rig.engine.close(PATIENT_S)
 
 
 async def until(true: Callable[[], object], limit_s: float = 20.0) -> None:
@@ -118,7 +135,7 @@ async def test_nothing_is_spoken_before_it_is_written_down() -> None:
         rig.books.open.clear()
         seen = rig.engine.feed.last_seq
         rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
-        await asyncio.sleep(COMMIT_LIMIT_S / 3)
+        await asyncio.sleep(0.08)
         assert rig.released == []
         assert rig.engine.feed.last_seq == seen
         rig.books.open.set()
@@ -127,7 +144,10 @@ async def test_nothing_is_spoken_before_it_is_written_down() -> None:
         assert [said.fact for said in rig.engine.feed.since(0)] == written
 
 
-async def test_a_turn_nobody_waits_for_is_written_with_the_next_one_and_not_before_it_is_said() -> None:
+async def test_a_turn_nobody_waits_for_is_written_with_the_next_one_and_not_before_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine_module, "LINGER_S", PATIENT_S)
     async with running() as rig:
         rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
         await until(lambda: rig.rings)
@@ -162,7 +182,7 @@ async def test_what_lingers_is_written_when_the_engine_closes() -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    await rig.engine.close(1.0)
+    await rig.engine.close(PATIENT_S)
     assert len(rig.books.turns) > written
     assert rig.engine.owed == 0
 
@@ -173,10 +193,10 @@ async def test_a_reader_sees_nothing_a_crash_could_take_back() -> None:
         rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
         await until(lambda: rig.engine.world.calls)
         reader = asyncio.create_task(rig.engine.written())
-        await asyncio.sleep(COMMIT_LIMIT_S / 5)
+        await asyncio.sleep(0.05)
         assert not reader.done()
         rig.books.open.set()
-        await asyncio.wait_for(reader, COMMIT_LIMIT_S)
+        await asyncio.wait_for(reader, PATIENT_S)
         assert not rig.engine.degraded
         assert any(change.kind == "call" for turn in rig.books.turns for change in turn.changes)
 
@@ -200,18 +220,20 @@ async def test_a_reader_looks_before_the_next_step_changes_the_world() -> None:
         assert seen[-1][0]
 
 
+@pytest.mark.usefixtures("late")
 async def test_late_books_do_not_keep_a_reader_waiting() -> None:
     async with running() as rig:
         rig.books.open.clear()
         rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
         await until(lambda: rig.engine.world.calls)
-        await asyncio.wait_for(rig.engine.written(), 3 * COMMIT_LIMIT_S)
+        await asyncio.wait_for(rig.engine.written(), PATIENT_S)
         assert rig.engine.degraded
-        await asyncio.wait_for(rig.engine.written(), COMMIT_LIMIT_S)
+        await asyncio.wait_for(rig.engine.written(), PATIENT_S)
         rig.books.open.set()
         await until(lambda: not rig.engine.degraded)
 
 
+@pytest.mark.usefixtures("late")
 async def test_no_call_waits_for_the_books_longer_than_the_limit() -> None:
     async with running() as rig:
         rig.books.open.clear()
@@ -253,7 +275,7 @@ async def test_a_deadline_wakes_the_engine() -> None:
     async with running() as rig:
         rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
         await until(lambda: rig.rings)
-        await until(lambda: not rig.engine.world.calls["1.1"].offers, limit_s=4.0)
+        await until(lambda: not rig.engine.world.calls["1.1"].offers)
         assert rig.engine.world.agents["an"].phase == "releasing"
 
 
@@ -264,7 +286,7 @@ async def test_a_deadline_comes_although_the_clock_was_set_back_meanwhile() -> N
         rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
         await until(lambda: rig.rings)
         clock.ahead_ms = -3_600_000
-        await until(lambda: not rig.engine.world.calls["1.1"].offers, limit_s=4.0)
+        await until(lambda: not rig.engine.world.calls["1.1"].offers)
 
 
 async def test_the_snapshot_is_seen_before_what_was_held() -> None:

@@ -15,7 +15,7 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Gauge
 
-from controller import setup_file
+from controller import owed, setup_file
 from controller.clock import SystemClock
 from controller.core import asking, hours, trunks
 from controller.core.commands import Command, RingAgent
@@ -38,12 +38,14 @@ from controller.engine import Engine
 from controller.journal import Journal
 from controller.settings import Http
 from controller.store import audit
+from controller.store import ledger as ledgers
 from controller.store.db import Database
 from controller.store.history import History
 from controller.store.ledger import SqlLedger
 from controller.store.numbers import Numbers
 from controller.store.setup_repo import SetupRepo
 from controller.store.tokens import Tokens
+from controller.web import auth
 from controller.web.app import create_app
 from controller.web.deps import Deps
 from controller.web.latest import Latest
@@ -52,6 +54,7 @@ HOTLINE = "+842473001001"
 MENU_HOTLINE = "+842473001002"
 CALLER = "0912345678"
 SECRET = "not-for-everybody"
+PATIENT_S = 30.0
 ROLES = ("admin", "supervisor", "agent:an", "agent:binh", "dial", "read")
 
 SETUP = f"""
@@ -73,7 +76,7 @@ trunk = "viettel-1"
 outbound = true
 queue = "sales"
 wrap_up = 20
-notify_answer_time = 1
+notify_answer_time = 30
 
 [[hotline]]
 number = "{MENU_HOTLINE}"
@@ -187,7 +190,7 @@ class House:
 
     async def written(self) -> None:
         """Wait until nothing is owed to the books."""
-        for _ in range(1000):
+        for _ in range(4000):
             if not self.engine.owed:
                 return
             await asyncio.sleep(0.005)
@@ -199,7 +202,8 @@ class House:
 
 @asynccontextmanager
 async def open_house(path: Path, setup: str = SETUP, http: Http | None = None) -> AsyncIterator[House]:
-    """Build the application on a migrated database file."""
+    """Build the application on a migrated database file. It is patient: a slow disk is no silent one."""
+    owed.COMMIT_LIMIT_S = ledgers.COMMIT_LIMIT_S = auth.BOOKS_LIMIT_S = PATIENT_S  # type: ignore[misc]
     clock = SystemClock()
     database = Database(f"sqlite+aiosqlite:///{path}")
     setups = SetupRepo(database, clock)
@@ -224,7 +228,7 @@ async def open_house(path: Path, setup: str = SETUP, http: Http | None = None) -
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
-        await engine.close(1.0)
+        await engine.close(PATIENT_S)
         await ledger.close()
         await database.close()
 

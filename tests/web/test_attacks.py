@@ -27,16 +27,18 @@ def served(template, tmp_path_factory):
 
 
 SILENT_S = 0.5
+PATIENT_S = 30.0
+"""For what must be answered, and is closed then."""
 
 
-def said(served, raw: bytes) -> list[bytes]:
+def said(served, raw: bytes, silent_s: float = SILENT_S) -> list[bytes]:
     """The status lines of everything the server answers to these bytes until it closes or falls silent."""
     host, port = served.url.removeprefix("http://").split(":")
     answer = b""
     # Nobody who half-closes is answered, so silence has to be waited for.
-    with socket.create_connection((host, int(port)), timeout=5) as peer, contextlib.suppress(OSError):
+    with socket.create_connection((host, int(port)), timeout=PATIENT_S) as peer, contextlib.suppress(OSError):
         peer.sendall(raw)
-        peer.settimeout(SILENT_S)
+        peer.settimeout(silent_s)
         while piece := peer.recv(65536):
             answer += piece
     return [line for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
@@ -104,14 +106,13 @@ def test_one_request_is_never_taken_for_two(served, lines):
 def test_no_bytes_break_the_server_or_get_in(served, raw):
     statuses = [int(line.split()[1]) for line in said(served, raw)]
     assert all(400 <= status < 500 for status in statuses), statuses
-    assert said(served, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")[0].startswith(
-        b"HTTP/1.1 200"
-    )
+    healthy = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert said(served, healthy, PATIENT_S)[0].startswith(b"HTTP/1.1 200")
 
 
 def test_a_request_in_full_is_answered(served):
     """The other side of these tests: the same socket, asked rightly."""
-    assert said(served, head(served, "Connection: close"))[0].startswith(b"HTTP/1.1 200")
+    assert said(served, head(served, "Connection: close"), PATIENT_S)[0].startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/metrics"])

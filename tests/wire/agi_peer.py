@@ -89,7 +89,7 @@ class Asterisk:
     def send(self, data: bytes) -> None:
         self.writer.write(data)
 
-    async def serve(self, replies: dict[str, bytes] | None = None, seconds: float = 5.0) -> dict[str, str]:
+    async def serve(self, replies: dict[str, bytes] | None = None, seconds: float = 60.0) -> dict[str, str]:
         """Answer until the server closes; `replies` by the beginning of a command, `200 result=1` for all others."""
         async with asyncio.timeout(seconds):
             with contextlib.suppress(ConnectionError):
@@ -100,7 +100,7 @@ class Asterisk:
                     self.send(taught[0] if taught else b"200 result=1\n")
         return self.variables
 
-    async def closed(self, seconds: float = 5.0) -> float:
+    async def closed(self, seconds: float = 60.0) -> float:
         """Wait until the server closes without reading anything more from it; the seconds that took."""
         began = asyncio.get_running_loop().time()
         async with asyncio.timeout(seconds):

@@ -80,7 +80,8 @@ async def test_a_row_may_go_when_it_is_on_the_books(side: Side) -> None:
 
 
 async def test_a_row_stays_while_it_is_not_on_the_books(side: Side) -> None:
-    side.door.slow_s = 1.0
+    side.hurry()
+    side.door.slow_s = 20.0
     assert (await side.ask(header("kept", CALL, ROW))).variables == {}
     assert side.outcomes == ["late"]
 

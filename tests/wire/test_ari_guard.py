@@ -48,7 +48,7 @@ class Guarded:
 
     async def begin(self) -> asyncio.Task[None]:
         running = asyncio.create_task(self.telephone.run_link(lambda _: None, self._on_link))
-        await asyncio.wait_for(self.syncing.wait(), 10.0)
+        await asyncio.wait_for(self.syncing.wait(), 20.0)
         self.telephone.synced()
         return running
 
@@ -57,7 +57,8 @@ class Guarded:
 
 
 @pytest_asyncio.fixture
-async def guarded(fake: FakeAri) -> AsyncIterator[Guarded]:
+async def guarded(fake: FakeAri, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Guarded]:
+    monkeypatch.setattr(module, "PING_EVERY_S", 30.0)
     found = Guarded(fake)
     found.running = await found.begin()
     yield found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 ASK = b"GET / HTTP/1.1\r\n\r\n"
+LONG_S = 30.0
 Behave = Callable[["Peer", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -56,6 +58,12 @@ async def peer(behave: Behave, size: int = 3) -> AsyncIterator[tuple[Peer, Pool]
         await asyncio.sleep(0.01)
 
 
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110 - a peer signals nobody
+            await asyncio.sleep(0.002)
+
+
 async def polite(made, reader, writer):
     while True:
         await made.heard(reader)
@@ -65,7 +73,7 @@ async def polite(made, reader, writer):
 async def test_one_connection_serves_many_requests():
     async with peer(polite) as (made, pool):
         for _ in range(20):
-            assert (await pool.request(ASK, 1)).body == b"hi"
+            assert (await pool.request(ASK, LONG_S)).body == b"hi"
     assert (made.connections, made.requests) == (1, 20)
 
 
@@ -77,7 +85,7 @@ async def test_never_more_connections_than_allowed():
             writer.write(OK)
 
     async with peer(slow) as (made, pool):
-        replies = await asyncio.gather(*(pool.request(ASK, 2) for _ in range(12)))
+        replies = await asyncio.gather(*(pool.request(ASK, LONG_S) for _ in range(12)))
     assert len(replies) == 12
     assert made.connections == 3
 
@@ -86,7 +94,8 @@ async def test_warming_opens_connections_once():
     async with peer(polite) as (made, pool):
         await pool.warm(2)
         await pool.warm(2)
-        await asyncio.sleep(0.01)
+        await until(lambda: made.connections >= 2)
+        await asyncio.sleep(0.05)
         assert made.connections == 2
 
 
@@ -97,7 +106,7 @@ async def test_a_connection_the_server_closed_while_idle_is_not_used():
 
     async with peer(one_each) as (made, pool):
         for _ in range(3):
-            assert (await pool.request(ASK, 1)).status == 200
+            assert (await pool.request(ASK, LONG_S)).status == 200
             await asyncio.sleep(0.02)
     assert made.connections == 3
 
@@ -110,7 +119,7 @@ async def test_a_request_into_a_closing_connection_is_sent_once_more():
 
     async with peer(hang_up_on_the_second) as (made, pool):
         for _ in range(4):
-            assert (await pool.request(ASK, 1)).status == 200
+            assert (await pool.request(ASK, LONG_S)).status == 200
     assert made.requests == 7  # the first, and two each for three more
 
 
@@ -120,7 +129,7 @@ async def test_a_server_that_only_hangs_up_is_an_error():
 
     async with peer(rude) as (made, pool):
         with pytest.raises(NoReplyError, match="closed the connection"):
-            await pool.request(ASK, 1)
+            await pool.request(ASK, LONG_S)
     assert made.requests == 1
 
 
@@ -128,30 +137,33 @@ async def test_silence_ends_at_the_limit_and_the_connection_is_not_used_again():
     async def silent_once(made, reader, writer):
         await made.heard(reader)
         if made.requests == 1:
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(5.0)
         writer.write(OK.replace(b"hi", b"%02d" % made.requests))
         await asyncio.sleep(1)
 
     async with peer(silent_once) as (made, pool):
         with pytest.raises(NoReplyError, match=r"did not answer within 0\.1 s"):
             await pool.request(ASK, 0.1)
-        assert (await pool.request(ASK, 1)).body == b"02"
+        assert (await pool.request(ASK, LONG_S)).body == b"02"
     assert made.connections == 2
 
 
 async def test_a_cancelled_request_leaves_its_late_reply_to_nobody():
+    cancelled = asyncio.Event()
+
     async def late(made, reader, writer):
         n = made.connections
         while True:
             await made.heard(reader)
-            await asyncio.sleep(0.05)
+            await cancelled.wait()
             writer.write(OK.replace(b"hi", b"%02d" % n))
 
-    async with peer(late, size=1) as (_, pool):
-        task = asyncio.create_task(pool.request(ASK, 1))
-        await asyncio.sleep(0.02)
+    async with peer(late, size=1) as (made, pool):
+        task = asyncio.create_task(pool.request(ASK, LONG_S))
+        await until(lambda: made.requests == 1)
         task.cancel()
-        assert (await pool.request(ASK, 1)).body == b"02"
+        cancelled.set()
+        assert (await pool.request(ASK, LONG_S)).body == b"02"
 
 
 async def test_who_waits_for_a_connection_gets_its_turn_after_a_failure():
@@ -160,7 +172,7 @@ async def test_who_waits_for_a_connection_gets_its_turn_after_a_failure():
         await asyncio.sleep(0.01)
 
     async with peer(rude, size=1) as (made, pool):
-        results = await asyncio.gather(*(pool.request(ASK, 1) for _ in range(5)), return_exceptions=True)
+        results = await asyncio.gather(*(pool.request(ASK, LONG_S) for _ in range(5)), return_exceptions=True)
     assert [type(result) for result in results] == [NoReplyError] * 5
     assert made.requests == 5
 
@@ -168,9 +180,9 @@ async def test_who_waits_for_a_connection_gets_its_turn_after_a_failure():
 async def test_an_old_idle_connection_is_not_trusted(monkeypatch):
     monkeypatch.setattr(pools, "KEEP_ALIVE_S", 0.02)
     async with peer(polite) as (made, pool):
-        await pool.request(ASK, 1)
+        await pool.request(ASK, LONG_S)
         await asyncio.sleep(0.05)
-        await pool.request(ASK, 1)
+        await pool.request(ASK, LONG_S)
     assert made.connections == 2
 
 
@@ -195,25 +207,26 @@ async def test_what_is_not_http_is_an_error(answer):
 
     async with peer(babble) as (_, pool):
         with pytest.raises(NoReplyError, match=r"not HTTP|not asked"):
-            await pool.request(ASK, 1)
+            await pool.request(ASK, LONG_S)
 
 
 async def test_nobody_listens():
-    async with peer(polite) as (_, pool):
-        port = pool._port
-    with pytest.raises(NotListeningError, match=f"127.0.0.1:{port} does not answer: Connection refused"):
-        await Pool("127.0.0.1", port).request(ASK, 1)
+    with socket.socket() as taken:  # bound, so that nobody else can listen there, and not listening
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(NotListeningError, match=f"127.0.0.1:{port} does not answer: Connection refused"):
+            await Pool("127.0.0.1", port).request(ASK, LONG_S)
 
 
 async def test_a_closed_pool_begins_nothing():
     async with peer(polite, size=1) as (made, pool):
-        first = asyncio.create_task(pool.request(ASK, 1))
-        second = asyncio.create_task(pool.request(ASK, 1))
+        first = asyncio.create_task(pool.request(ASK, LONG_S))
+        second = asyncio.create_task(pool.request(ASK, LONG_S))
         await asyncio.sleep(0)
         pool.close()
         results = await asyncio.gather(first, second, return_exceptions=True)
         with pytest.raises(NoReplyError, match="were closed"):
-            await pool.request(ASK, 1)
+            await pool.request(ASK, LONG_S)
     assert isinstance(results[1], NoReplyError)
     assert made.requests <= 1
 

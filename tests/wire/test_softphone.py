@@ -16,6 +16,7 @@ from controller.lab.udp import Port
 pytestmark = pytest.mark.wire
 
 ALICE_HZ, BOB_HZ = 500, 900
+LOUD = 7000
 
 
 async def _soon(event: asyncio.Event) -> None:
@@ -74,9 +75,9 @@ async def test_they_talk_and_hear_each_other(pair: tuple[Softphone, Softphone]) 
     await _soon(call.up)
     other = await bob.next_call()
     assert other.caller == "0901234567"
-    await asyncio.sleep(0.6)
-    assert call.media.level(BOB_HZ) > 7000
-    assert other.media.level(ALICE_HZ) > 7000
+    async with asyncio.timeout(20):
+        while min(call.media.level(BOB_HZ), other.media.level(ALICE_HZ)) < LOUD:  # noqa: ASYNC110 - sound signals nobody
+            await asyncio.sleep(0.02)
     await other.hangup()
     await _soon(call.ended)
     assert (call.ended_by, other.ended_by) == ("them", "us")
@@ -125,8 +126,9 @@ async def test_a_phone_that_stays_registers_again_before_its_time_is_over_and_ne
     await alice.close()
     await asyncio.sleep(0.7)
     door.close()
-    assert set(told[:-1]) == {"1"}
-    assert told[-1] == "0"
+    left = told.index("0")  # and whatever a busy machine made it say twice
+    assert set(told[:left]) == {"1"}
+    assert set(told[left:]) == {"0"}
 
 
 async def test_sipp_answers_our_phone(tmp_path: Path) -> None:
@@ -148,15 +150,15 @@ async def test_sipp_answers_our_phone(tmp_path: Path) -> None:
 
 async def test_sipp_calls_our_phone_and_presses_keys(tmp_path: Path) -> None:
     bob = Softphone(("127.0.0.1", 9), "bob", hz=BOB_HZ)
-    rule = scenarios.Calling("1900", "0901", talk_ms=300, keys=((50, "1"),), tone=phones.tone_file(tmp_path, 1300))
+    rule = scenarios.Calling("1900", "0901", talk_ms=1000, keys=((50, "1"),), tone=phones.tone_file(tmp_path, 1300))
     caller = phones.caller("caller", bob.at, rule, tmp_path)
     bob.server = caller.at
     try:
         call = await bob.next_call()
         await _soon(call.up)
         await _soon(call.ended)
-        assert await asyncio.to_thread(caller.wait, 5) == 0
-        assert [message.status for message in caller.received("INFO")] == [200]
+        assert await asyncio.to_thread(caller.wait, 30) == 0
+        assert {message.status for message in caller.received("INFO")} == {200}
         assert call.media.level(1300, 0.2) > 7000
     finally:
         caller.stop()
