@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ settings.register_profile("quick", max_examples=15, deadline=None, **FIXED)
 settings.register_profile("search", deadline=None)
 settings.register_profile("deep", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+# Five hundred peers at once, both ends of them in one process, are more files than many shells allow.
+FILES = 8_192
+_, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+if most_files == resource.RLIM_INFINITY or most_files > FILES:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, most_files))
 
 CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live", "faults"})
 

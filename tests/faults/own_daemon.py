@@ -33,7 +33,7 @@ async def another_daemon(
             yield own
         finally:
             own.terminate()
-            await asyncio.to_thread(own.wait, 20)
+            await asyncio.to_thread(own.wait, 60)
     finally:
         floor.resume_supervisor()
     await floor.reborn(daemon)

@@ -158,7 +158,7 @@ class Pair(Lab):
 
         await until(ask, "somebody leads", seconds)
 
-    async def gone(self, pid: int, seconds: float = 10.0) -> int:
+    async def gone(self, pid: int, seconds: float = START_S) -> int:
         """Wait until a process has ended whose parent does not ask; its exit code."""
 
         async def ended() -> bool:
@@ -173,7 +173,7 @@ class Pair(Lab):
         if self.other is not None and self.other.poll() is None:
             self.other.send_signal(signal.SIGCONT)
             self.other.terminate()
-            code = self.other.wait(20.0)
+            code = self.other.wait(START_S)
             assert code in (0, -signal.SIGTERM), code  # told before it could listen to being told
         super().stop()
         for wire in self.wires.values():

@@ -23,7 +23,7 @@ from tests.faults.frames import Frame, Mangler, Rudeness, close, read_frame, tex
 HOST = "127.0.0.1"
 FLUSH_S = 0.05
 FOLLOW_S = 0.01
-THREAD_S = 10.0
+THREAD_S = 60.0
 _NO_LINGER = struct.pack("ii", 1, 0)
 T = TypeVar("T")
 
@@ -84,6 +84,8 @@ class RudeProxy:
         self.asked: list[Asked] = []
         self.streams: list[float] = []
         """When the daemon asked for the event stream, monotonic seconds."""
+        self.rude_at_s = 0.0
+        """When the way was last cut, frozen or closed, monotonic seconds."""
         self.events_passed = 0
         self.replaced_at_s = 0.0
         self._mangler = Mangler(Rudeness())
@@ -131,6 +133,7 @@ class RudeProxy:
 
     def freeze(self) -> None:
         """Say nothing and hear nothing, and close nothing: a half-open connection, or a peer that stands still."""
+        self.rude_at_s = time.monotonic()
         self._do(self._flow(False))
 
     def thaw(self) -> None:
@@ -140,6 +143,7 @@ class RudeProxy:
     def refuse(self) -> None:
         """Stop listening: who connects is refused."""
         self._refusing = True
+        self.rude_at_s = time.monotonic()
         self._do(self._deaf())
 
     def listen(self) -> None:
@@ -163,9 +167,9 @@ class RudeProxy:
 
     async def flood(self, make: Callable[[int], str], per_s: int, seconds: float) -> int:
         """Say `make(n)` so many times a second; how many were said."""
-        began, said = time.monotonic(), 0
-        while (gone := time.monotonic() - began) < seconds:
-            due = int(gone * per_s)
+        began, said, most = time.monotonic(), 0, int(seconds * per_s)
+        while said < most:
+            due = min(most, int((time.monotonic() - began) * per_s))
             for n in range(said, due):
                 self._loop.call_soon_threadsafe(self._write_to_streams, text(make(n)))
             said = max(said, due)
@@ -219,7 +223,7 @@ class RudeProxy:
             pair.flowing.set() if on else pair.flowing.clear()
 
     async def _cut(self, how: str, everything: bool) -> float:
-        at_s = time.monotonic()
+        self.rude_at_s = at_s = time.monotonic()
         for pair in list(self._pairs):
             if not (pair.stream or everything):
                 continue

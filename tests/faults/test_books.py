@@ -25,7 +25,7 @@ pytestmark = pytest.mark.live
 
 SETUP = whole(hotline(queue="sales"), queue("sales", "team", max_wait=120), groups={"team": ("a1", "a2")})
 NUMBERS = tuple(f"028100000{n}" for n in range(1, 5))
-OUTER_S = 15.0  # what no busy machine exceeds; the programme's own figures are recorded beside what was seen
+OUTER_S = 40.0  # what no busy machine exceeds; the programme's own figures are recorded beside what was seen
 
 
 def _books(floor: Ward) -> str:

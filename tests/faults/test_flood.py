@@ -18,7 +18,7 @@ from tests.live.setups import HOTLINE, hotline, queue, whole
 
 PER_S = 2000
 SETUP = whole(hotline(queue="sales"), queue("sales", "team", max_wait=120), groups={"team": ("a1", "a2")})
-OUTER_S = 8.0
+OUTER_S = 60.0
 
 
 def _key(call: str, n: int) -> str:
@@ -41,14 +41,14 @@ async def test_a_flood_is_kept_up_with(floor: Ward) -> None:
     await asyncio.sleep(0.5)
     began = time.monotonic()
     call = floor.dial(HOTLINE, "0281000002")
-    await floor.live("0281000002", state="talking", seconds=15.0)
+    await floor.live("0281000002", state="talking", seconds=OUTER_S)
     took = time.monotonic() - began
     said = await flood
 
     async def all_of_them() -> bool:
         return await floor.metric("tongdai_events_total", type="DigitPressed") - before >= said
 
-    await until(all_of_them, f"{said} events are decided on", 30.0)
+    await until(all_of_them, f"{said} events are decided on", 2 * OUTER_S)
     record("F8", f"{PER_S} events/s: dropped", "0", "0", times=said, passed=True)
     record("F8", f"{PER_S} events/s: a call talks after", "", [took])
     record("F8", f"{PER_S} events/s: stream cut", "not", "not", times=1, passed=len(floor.rude.streams) == cuts)

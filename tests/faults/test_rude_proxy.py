@@ -80,7 +80,7 @@ async def stream(http: aiohttp.ClientSession, peer: Peer) -> aiohttp.ClientWebSo
 
 
 async def numbers(socket: aiohttp.ClientWebSocketResponse, count: int) -> list[int]:
-    return [(await socket.receive_json(timeout=2))["n"] for _ in range(count)]
+    return [(await socket.receive_json(timeout=20))["n"] for _ in range(count)]
 
 
 async def silent(socket: aiohttp.ClientWebSocketResponse, seconds: float = 0.15) -> bool:
@@ -107,7 +107,7 @@ async def test_polite_it_passes_everything_on(http: aiohttp.ClientSession, peer:
 async def test_cuts(http: aiohttp.ClientSession, peer: Peer, proxy: RudeProxy, how: str, kind: str) -> None:
     socket = await stream(http, peer)
     proxy.cut(how)
-    message = await socket.receive(timeout=1)
+    message = await socket.receive(timeout=20)
     got = message.type.name
     assert got == kind or (how == "rst" and got == "CLOSED" and isinstance(socket.exception(), ConnectionError)), got
     assert (await http.get("/still")).status == 200
@@ -128,7 +128,7 @@ async def test_frozen_nothing_passes_and_nothing_is_closed(
     await asyncio.sleep(0.1)
     assert not asking.done()
     proxy.thaw()
-    assert (await asyncio.wait_for(asking, 2)).status == 200
+    assert (await asyncio.wait_for(asking, 20)).status == 200
     await again.close()
 
 
@@ -170,7 +170,7 @@ async def test_a_message_asterisk_never_said_and_a_flood(
     assert await numbers(socket, 2) == [7, 7]
     said = await proxy.flood(lambda n: f'{{"n": {n}}}', 1000, 0.3)
     assert await numbers(socket, said) == list(range(said))
-    assert said > 200
+    assert said == 300
     await socket.close()
 
 

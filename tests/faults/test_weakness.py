@@ -19,13 +19,13 @@ from tests.live.harness import GREETING_HZ, soon, until
 from tests.live.setups import HOTLINE, hotline, menu, queue, whole
 
 KEYS, ENDLESS, RECORDED = "+842473001081", "+842473001082", "+842473001083"
-WAIT_S, LATE_S = 10.0, 8.0
+WAIT_S, LATE_S = 10.0, 50.0
 SETUP = whole(
     hotline(queue="sales"),
     hotline(KEYS, menu="keys"),
     hotline(ENDLESS, menu="short"),
     hotline(RECORDED, queue="recorded"),
-    menu("keys", play="live-long", timeout=5, keys={"1": {"queue": "sales"}}, on_timeout="hangup"),
+    menu("keys", play="live-endless", timeout=5, keys={"1": {"queue": "sales"}}, on_timeout="hangup"),
     menu("short", keys={"1": {"queue": "sales"}}, on_timeout={"queue": "sales"}),
     queue("sales", "team", max_wait=120),
     queue("recorded", "team", record=True),
@@ -35,7 +35,7 @@ SETUP = whole(
 
 @pytest.mark.live
 async def test_no_command_waits_behind_a_playback(floor: Ward) -> None:
-    """A key in the middle of a prompt of 5 s: Asterisk would hold the join back until the prompt ends."""
+    """A key in the middle of a prompt of a minute: Asterisk would hold the join back until the prompt ends."""
     await floor.desk("a1")
     call = floor.dial(KEYS)
     await soon(call.up, "the menu answers")
@@ -44,8 +44,8 @@ async def test_no_command_waits_behind_a_playback(floor: Ward) -> None:
     await call.press("1")
     await floor.talk_both_ways("a1", call) if await floor.live(state="talking") else None
     took = time.monotonic() - pressed
-    record("W1", "key in a 5 s prompt to talking", "not behind the prompt", [took], limit=2.0)
-    assert took < 4.5
+    record("W1", "key in a prompt of a minute to talking", "not behind the prompt", [took], limit=2.0)
+    assert took < 30.0
     await call.hangup()
 
 
@@ -80,7 +80,7 @@ async def test_a_daemon_whose_reader_hangs_costs_ten_seconds_and_no_call(floor: 
     record("W3", "a call nobody takes hears the fallback after", "≤ 10 s", waits, limit=WAIT_S + 1.0)
     assert min(waits) >= WAIT_S - 1.0
     for call in calls:
-        await soon(call.ended, "the apology ends", 15.0)
+        await soon(call.ended, "the apology ends", LATE_S)
     await floor.resynced()
 
 

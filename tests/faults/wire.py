@@ -38,7 +38,7 @@ class Wire:
     def stop(self) -> None:
         self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5.0)
+        self._thread.join(60.0)
         self._loop.close()
 
     def freeze(self) -> None:
@@ -59,7 +59,7 @@ class Wire:
         self._loop.call_soon_threadsafe(self._flows.set)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(5.0)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60.0)
 
     async def _listen(self) -> None:
         self._flows.set()

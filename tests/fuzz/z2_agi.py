@@ -15,6 +15,7 @@ PEERS = 60
 ROUND_EVERY = 100
 """Every so many batches the real server is asked, which takes as long as its limit."""
 CLOSE_WITHIN_S = HEADER_S + 0.25
+CLOSED_AT_ALL_S = 60.0
 """The limit, and what two busy cores may take to see that it has passed."""
 CALLER_WRITES = ("callerid", "calleridname", "dnid", "rdnis", "callingani2")
 FORGED = ("extension", "uniqueid", "channel", "network_script", "context", "threadid", "callerid", "arg_1", "arg_4")
@@ -64,12 +65,11 @@ class Z2:
             peers = [await Asterisk.connect(server.port) for _ in range(PEERS)]
             for peer in peers:
                 peer.send(_session(dice, whole=False)[: dice.randint(0, 6_000)])
-            closed = await asyncio.gather(*(peer.closed(HEADER_S * 3) for peer in peers))
+            closed = await asyncio.gather(*(peer.closed(CLOSED_AT_ALL_S) for peer in peers))
         finally:
             await server.close()
         self.slowest_s = max(self.slowest_s, *closed)
         self.closed += len(closed)
-        assert self.slowest_s <= CLOSE_WITHIN_S, self.slowest_s
 
     def seen(self) -> dict[str, object]:
         return {
@@ -78,7 +78,7 @@ class Z2:
             "repeated_keys_refused": self.refused,
             "sessions_closed": self.closed,
             "slowest_close_s": round(self.slowest_s, 3),
-            "pass": self.repeated == self.refused,
+            "pass": self.repeated == self.refused and self.slowest_s <= CLOSE_WITHIN_S,
         }
 
     def close(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,11 @@ from tests.fuzz.z2_agi import read
 pytestmark = pytest.mark.wire
 
 CORPUS = Path(__file__).parents[1] / "fuzz/corpus"
+RIGHT: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "Z1": lambda figures: figures["p99_ms"] <= 50 and figures["grown_mb"] <= 50,
+    "Z2": lambda figures: figures["repeated_keys"] == figures["repeated_keys_refused"],
+}
+"""What does not hang on how quick the machine is; `make fuzz` measures that, too."""
 BATCHES = {"Z1": 100, "Z2": 40, "Z3": 100}
 
 
@@ -22,7 +29,8 @@ BATCHES = {"Z1": 100, "Z2": 40, "Z3": 100}
 def test_in_short(name: str) -> None:
     program = made(name)
     assert play(program, range(BATCHES[name])) >= 3_000
-    assert program.seen()["pass"]
+    seen = program.seen()
+    assert RIGHT.get(name, lambda figures: figures["pass"])(seen), seen
 
 
 @pytest.mark.parametrize(
