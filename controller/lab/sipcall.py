@@ -16,7 +16,7 @@ from controller.lab import sip
 from controller.lab.rtp import Media
 
 RETRY_S = 0.5
-RETRY_MAX = 7
+RETRY_MAX = 14
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ refusal looks the same for every route. What is wrong with a request is told in 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
@@ -23,7 +22,7 @@ from controller.core.saying import Saying, say
 from controller.settings import Http
 from controller.web import auth
 from controller.web.auth import Access, Doorkeeper, Principal, Role
-from controller.web.problems import Mistake, Problem, language_of, of_error, response
+from controller.web.problems import Mistake, Problem, language_of, new_name, of_error, response
 
 BUSY_MAX: Final = 128
 """Requests worked on at once, event streams not counted; beyond that 503."""
@@ -65,7 +64,7 @@ class Gate:
         if scope["type"] != "http":
             await self._refuse_other(scope, receive, send)
             return
-        scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = new_name()
         answer = _Answer(send, secure=scope.get("scheme") == "https")
         try:
             await self._admit(scope, receive, answer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -30,6 +31,8 @@ ERRORS_MAX: Final = 1000
 RETRY_AFTER_S: Final = 1
 ACCEPTED_CHARS_MAX: Final = 1_000
 _WEIGHT: Final = re.compile(r"[01](?:\.[0-9]{0,3})?")
+
+_LETTERS: Final = str.maketrans("0123456789", "ghijklmnop")
 
 KINDS: Final[dict[int, str]] = {
     401: "not-signed-in",
@@ -164,6 +167,11 @@ def _found_by_framework(row: Mapping[str, Any]) -> Saying | str:
     kind, parts = str(row["type"]), {key: value for key, value in row.get("ctx", {}).items() if key != "error"}
     said = Saying("missing_field" if kind == "missing" else kind, tuple(parts.items()))
     return said if said.name in SENTENCES and str(said) == row["msg"] else str(row["msg"])
+
+
+def new_name() -> str:
+    """Make a name that nobody has: 64 bits of chance, in letters alone, for the log shortens what may be a number."""
+    return secrets.token_hex(8).translate(_LETTERS)
 
 
 def instance_of(request: Request) -> str:

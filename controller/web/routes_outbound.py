@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
@@ -13,7 +12,7 @@ from controller.core.saying import say
 from controller.web.asked import FILTER_CHARS_MAX, Filter, Known, NumberFilter, Who, Wish, ask, own, plus
 from controller.web.auth import Role
 from controller.web.dialling import as_keys, read_dialled
-from controller.web.problems import Mistake, Problem
+from controller.web.problems import Mistake, Problem, new_name
 from controller.web.schemas import PRINTABLE, AttemptOut, ClickIn, ClickOut, Explanation
 
 router = APIRouter(prefix="/api/v1/outbound", tags=["outbound"])
@@ -64,7 +63,7 @@ async def click(deps: Known, who: Who, body: Annotated[ClickIn, Body()]) -> Clic
         unknown = Mistake("body.agent", say("no_agent_here"))
         raise Problem(422, unknown.reason, errors=(unknown,))
     dialled = await read_dialled(deps, body.to, body.hotline)
-    call = f"click-{secrets.token_hex(8)}.1"
+    call = f"click-{new_name()}.1"
     event = ClickToCallAsked(
         call, body.agent, dialled.number, dialled.via, dialled.ported, dialled.ported_source, by=who.by
     )

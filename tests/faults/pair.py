@@ -24,8 +24,8 @@ from tests.live.harness import NO_TLS, REPOSITORY, Api, Json, Lab, until
 
 AGI_1, PROXY_2, AGI_2, HTTP_2, PROXY_1 = 2, 4, 5, 6, 7
 ASK_S = 0.01
-KNOWN_S = 0.8
-"""A leader looks for a standby every half second."""
+KNOWN_S = 2.0
+"""A leader looks for a standby every half second, a busy one a little later."""
 START_S = 60.0
 NAMES = ("a", "b")
 

@@ -12,6 +12,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+from tests.live.patience import PATIENCE_S
 from tests.live.raw_ari import RawAri, clear
 from tests.sim.switch import REPLY_S, Channel, Stream, Switch
 
@@ -92,7 +93,7 @@ class RawModel(RawAri):
 
     async def closed(self) -> None:
         assert self._reader is not None
-        await asyncio.wait_for(self._reader, 5)
+        await asyncio.wait_for(self._reader, PATIENCE_S)
 
     async def dial(self, extension: str) -> str:
         """What the dialplan of the facts does with `app…`; every other extension holds the call."""

@@ -17,6 +17,7 @@ from controller.errors import LedgerError
 from controller.settings import Bind, Http
 from controller.web import gate
 from controller.web.auth import ACCESS
+from controller.web.problems import new_name
 from tests.web.house import HOTLINE, open_house
 
 pytestmark = pytest.mark.web
@@ -194,6 +195,13 @@ async def test_the_log_names_the_request_and_neither_token_nor_number(house, mon
     assert "RuntimeError: broken" in text
     assert "0912345678" not in text
     assert not any(token in text for token in house.tokens.values())
+
+
+def test_a_name_made_by_chance_is_never_taken_for_a_number():
+    """One in seven hundred of hexadecimal digits was, and stood in the log with its last three alone."""
+    made = {new_name() for _ in range(5_000)}
+    assert len(made) == 5_000
+    assert all(name.isascii() and name.isalpha() and len(name) == 16 for name in made)
 
 
 async def test_books_that_do_not_answer_are_503(house, monkeypatch):
