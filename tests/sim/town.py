@@ -468,8 +468,11 @@ class Town:
         if left or engine.owed or engine.degraded:
             self.watch.breach(f"L4 left after everybody went: {left[:8]}, owed {engine.owed}")
         trunks = [state for state in engine.world.trunks.values() if state.live]
-        if trunks or engine.world.alerts:
-            self.watch.breach(f"S8 left on the trunks: {trunks}, alerts {list(engine.world.alerts)[:4]}")
+        # A fraud warning stands for an hour after the last odd call: its deadline must be there, it need not have come.
+        standing = {row.alert for row in engine.world.agent_uses.values() if row.calm_at_ms is not None}
+        alerts = [alert for alert in engine.world.alerts if alert not in standing]
+        if trunks or alerts:
+            self.watch.breach(f"S8 left on the trunks: {trunks}, alerts {alerts[:4]}")
 
     async def close(self) -> None:
         self.supervised = False
