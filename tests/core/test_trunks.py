@@ -188,6 +188,24 @@ def vars_of(setup: Setup) -> dict[str, Any]:
     return {name: getattr(setup, name) for name in Setup.__dataclass_fields__}
 
 
+def test_the_cheaper_of_equals_goes_first_and_so_do_cheaper_spares() -> None:
+    costs = {"viettel-1": 3, "viettel-2": 2, "viettel-3": 1, "viettel-4": 1}
+    own = tuple(Trunk(name, "viettel", endpoint=name, cost=cost) for name, cost in costs.items())
+    lines = (line(VIETTEL, "viettel-1"), line(VIETTEL_2, "viettel-2"))
+    setup = Setup(**{**vars_of(SETUP), "trunks": own, "hotlines": lines, "adaptives": (Adaptive("auto"),)})
+    both = [("viettel-2", VIETTEL_2), ("viettel-1", VIETTEL)]
+    assert ways(ask(setup=setup)) == [*both, ("viettel-3", VIETTEL_2)], "neither was ever used"
+    assert ways(ask(setup=setup, via=VIETTEL)) == [
+        ("viettel-1", VIETTEL),
+        ("viettel-3", VIETTEL),
+        ("viettel-4", VIETTEL),
+    ]
+    used = {VIETTEL_2: HotlineState(VIETTEL_2, NOW_MS - 10_000)}
+    assert ways(ask(setup=setup, hotlines=used))[:2] == [*reversed(both)], "the last use comes before the cost"
+    alike = {number: HotlineState(number, NOW_MS - 10_000) for number in (VIETTEL, VIETTEL_2)}
+    assert ways(ask(setup=setup, hotlines=alike))[:2] == both
+
+
 def test_a_hotline_whose_trunk_is_full_leaves_by_the_carriers_other_trunk() -> None:
     decision = ask(trunks={"viettel-1": TrunkState("viettel-1", live=("a", "b"))})
     assert ways(decision) == [("viettel-2", VIETTEL), ("mobifone-1", MOBI)]
