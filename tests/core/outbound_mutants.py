@@ -120,6 +120,7 @@ MUTANTS = (
     Mutant("blocked in another scope", "trunks", '"outbound", question.now_ms)', '"queue", question.now_ms)'),
     Mutant("reach of the agent", "trunks", "agent.reach if agent and agent.reach else", "Reach() if False else"),
     Mutant("emergency kept waiting", "trunks", '("" if emergency else _limited', "(_limited"),
+    Mutant("led on by another hotline", "ways", "way.hotline or call.hotline))", "call.hotline))"),
     Mutant("a trunk twice", "trunks", "attempts[trunk.name] =", "attempts[trunk.name + hotline] ="),
     Mutant("next: callee", "spending", "row is None or row.day != day or row.calls < most", "True"),
     Mutant("agent not counted", "spending", "    _begin_agent(turn, call)\n", ""),

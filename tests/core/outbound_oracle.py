@@ -7,7 +7,7 @@ its own in the plainest way and reads nothing of the world; who is called is tak
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from controller.core.model import Attempt
@@ -141,7 +141,8 @@ class Oracle:
         """The dial path was told to make this attempt: every rule is looked at."""
         out = self.up.get(call)
         if out is None:
-            assert agent not in {row.agent for row in self.up.values()}, "an agent has one call at a time"
+            busy = {row.agent for row in self.up.values()} - {""}
+            assert agent not in busy, "an agent has one call at a time"
             out = Out(agent, callee, began_ms=now_ms)
         line, trunk = self.setup.hotline[attempt.hotline], self.setup.trunk[attempt.trunk]
         assert trunk.name not in out.trunks, "a trunk that failed is asked again for the same call"
@@ -165,12 +166,13 @@ class Oracle:
             self.trial[trunk.name] = call
 
     def _permitted(self, line: Hotline, trunk: Trunk, agent: str, callee: Callee, via: str, now_ms: int) -> None:
-        person = self.setup.agent[agent]
+        person = self.setup.agent.get(agent)
         assert line.outbound, "this hotline may not call out"
-        assert line.outbound_groups is None or set(person.groups) & set(line.outbound_groups), "a forbidden group"
+        groups = line.outbound_groups
+        assert person is None or groups is None or set(person.groups) & set(groups), "a forbidden group"
         own = self.setup.trunk[line.trunk]
         assert trunk.carrier == own.carrier, "another carrier would have to forge the number"
-        asked = via or person.outbound_with
+        asked = via or (person.outbound_with if person else "")
         adaptive = self.setup.adaptive.get(asked)
         if adaptive is None:
             assert line.number == asked, "another hotline than the one asked for"
@@ -183,6 +185,9 @@ class Oracle:
             if hit:
                 self.edges["blocked elsewhere or before"] += 1
             assert not hit or over or "outbound" not in row.scopes, "a blocked callee"
+        if person is None:
+            self._reached(replace(self.setup.defaults.reach, hours=""), callee, now_ms)
+            return
         # An agent's hours are those in which a call begins; its further trunks may come after them.
         began_ms = next((row.began_ms for row in self.up.values() if row.agent == agent), now_ms)
         self._reached(person.reach or self.setup.defaults.reach, callee, began_ms)
@@ -213,7 +218,7 @@ class Oracle:
         self._minutes("trunk minutes", trunk.name, trunk.minutes_per_day, now_ms)
 
     def _within(self, agent: str, line: Hotline, call: str, callee: Callee, out: Out, now_ms: int) -> None:
-        if call not in self.up:
+        if call not in self.up and agent:
             mine = [row.began_ms for row in self.all if row.agent == agent]
             self._used("agent", mine, self.setup.agent[agent].limits, now_ms)
             self._minutes("agent minutes", agent, self.setup.agent[agent].limits.minutes_per_day, now_ms)

@@ -1,8 +1,8 @@
 """No setup and no history of calls lets through what may not pass, and what is asked beforehand is what is done.
 
 Small dense setups, each with a few rules drawn tight and the rest loose, so that calls do leave and every rule is met
-again and again; days of agents who dial, callees who answer or do not, trunks that fail, setups that change between the
-attempts of a call, a daemon that is killed. What is let out is judged by `outbound_oracle`, which reads nothing of the
+again and again; days of agents who dial, of callers a queue without agents leads to a phone, callees who answer or do
+not, trunks that fail, setups that change between the attempts of a call, a daemon that is killed. What is let out is judged by `outbound_oracle`, which reads nothing of the
 world. `HYPOTHESIS_PROFILE=deep` tries 10,000 of them; `python -m tests.core.outbound_mutants` breaks each rule in turn
 and wants it found.
 """
@@ -21,10 +21,14 @@ from hypothesis import event as noted
 from hypothesis import strategies as st
 
 from controller.core import asking, codec, figures, trunks
-from controller.core.commands import ReplyTrunks
+from controller.core.commands import HangUp, ReplyTrunks, RingPhone
 from controller.core.events import (
+    CallArrived,
+    CallGone,
     EndpointSeen,
     Event,
+    LegAnswered,
+    LegGone,
     OutboundAsked,
     OutboundEnded,
     OutboundNextAsked,
@@ -35,6 +39,7 @@ from controller.core.events import (
     TrunkSeen,
 )
 from controller.core.facts import CallEnded, OutboundPicked, TrunkFailed
+from controller.core.model import Attempt
 from controller.core.setup import (
     Adaptive,
     AgentSetup,
@@ -50,10 +55,12 @@ from controller.core.setup import (
     Schedule,
     Setup,
     Trunk,
+    Way,
+    WayKind,
 )
 from controller.core.step import step
 from controller.core.world import World
-from tests.core.outbound_oracle import CALLEES, OPEN_KINDS, TRUNK_FAILED, Oracle
+from tests.core.outbound_oracle import CALLEES, OPEN_KINDS, TRUNK_FAILED, Callee, Oracle
 
 pytestmark = pytest.mark.pure
 
@@ -139,6 +146,16 @@ REACHES = (
 
 
 @st.composite
+def overflows(draw: st.DrawFn) -> Way:
+    """Where callers go, as nobody is signed in: to a phone, by the hotline they dialled or another."""
+    return Way(WayKind.PHONE, keys_of(one_of(draw, *CALLEES)), one_of(draw, "", "auto", *LINES))
+
+
+def keys_of(callee: Callee) -> str:
+    return callee.dialled.replace(" ", "").replace(".", "")
+
+
+@st.composite
 def setups(draw: st.DrawFn) -> Setup:
     """Everything open but for one to four rules."""
     lines: Rows = {number: {} for number in LINES}
@@ -155,7 +172,7 @@ def setups(draw: st.DrawFn) -> Setup:
             Trunk(name, "viettel" if name[0] == "v" else "vinaphone", endpoint=name, **ways[name]) for name in WAYS
         ),
         hotlines=tuple(_hotline(number, lines[number]) for number in LINES),
-        queues=(Queue("sales", (QueueGroup("sales"),), wrap_up=0),),
+        queues=(Queue("sales", (QueueGroup("sales"),), wrap_up=0, on_no_agent=draw(overflows())),),
         groups=(Group("sales"), Group("night")),
         agents=tuple(
             AgentSetup(name, GROUPS_OF[name], endpoint=name, **{"outbound_with": "auto"} | own)
@@ -178,6 +195,7 @@ class Day:
         self.now_ms = NOON_MS
         self.oracle = Oracle(setup)
         self.called: dict[str, tuple[str, int, str]] = {}
+        self.legs: dict[str, str] = {}
         self.calls = self.last = 0
         self.replies: list[ReplyTrunks] = []
         self.picked: list[OutboundPicked] = []
@@ -197,8 +215,19 @@ class Day:
                 self.oracle.over(fact.call, self.now_ms)
         for reply in self.replies:
             if reply.attempt is not None:
-                agent, callee, via = self.called[reply.call]
-                self.oracle.let_out(reply.call, agent, CALLEES[callee], via, reply.attempt, self.now_ms)
+                self._let_out(reply.call, reply.attempt)
+        for row in done.commands:
+            if isinstance(row, RingPhone):
+                self.legs[row.call] = row.leg
+                self._let_out(
+                    row.call, Attempt(row.endpoint, row.endpoint, row.number, row.caller_id, row.caller_id, "")
+                )
+            elif isinstance(row, HangUp) and row.channel in self.legs:
+                self.gone(row.channel)
+
+    def _let_out(self, call: str, attempt: Attempt) -> None:
+        agent, callee, via = self.called[call]
+        self.oracle.let_out(call, agent, CALLEES[callee], via, attempt, self.now_ms)
 
     def passes(self, ms: int) -> None:
         """Time goes on; the engine wakes at every deadline."""
@@ -211,7 +240,7 @@ class Day:
     def dial(self, agent: str, callee: int, via: str) -> None:
         """Ask beforehand, then dial: the same answer, and asking changes nothing."""
         self.calls += 1
-        call, number = f"1.{self.calls}", CALLEES[callee].dialled.replace(" ", "").replace(".", "")
+        call, number = f"1.{self.calls}", keys_of(CALLEES[callee])
         event = OutboundAsked(call, agent, number, via)
         self.called[call], self.last = (agent, callee, via), callee
         self.tell(PhoneChannel(agent, call, "ring"))
@@ -267,6 +296,33 @@ class Day:
             self.again(self.called[call][1], n, row.hotline)
         return call
 
+    def arrive(self, dialled: str) -> None:
+        """A caller nobody is there for is led on to a phone."""
+        self.calls += 1
+        call, [queue] = f"1.{self.calls}", self.world.setup.queues
+        callee = next(n for n, row in enumerate(CALLEES) if keys_of(row) == queue.on_no_agent.target)
+        self.called[call] = ("", callee, queue.on_no_agent.hotline or dialled)
+        self.legs[call] = ""
+        self.oracle.edges["led on"] += 1
+        self.tell(CallArrived(call, dialled, "+842812345678"))
+
+    def gone(self, call: str) -> None:
+        """The caller is gone, and so is the phone they were led to."""
+        leg = self.legs.pop(call)
+        self.tell(CallGone(call))
+        self.oracle.over(call, self.now_ms)
+        if leg:
+            self.tell(LegGone(call, leg, 16))
+
+    def phone_gone(self, call: str, status: str) -> None:
+        """The phone a caller is led to cannot be reached, or does not want to talk."""
+        ringing = self.oracle.up[call].up_ms is None
+        if status == "BUSY":
+            self.oracle.reached(call)
+        elif ringing:
+            self.oracle.let_go(call)
+        self.tell(LegGone(call, self.legs[call], *((17, 486) if status == "BUSY" else (34, 503))))
+
     def next(self, call: str, status: str) -> None:
         """The dialplan asks for another trunk, which it may only get when the last one failed for its own reasons."""
         if status in TRUNK_FAILED:
@@ -275,7 +331,12 @@ class Day:
         assert status in TRUNK_FAILED or all(reply.attempt is None for reply in self.replies)
 
     def end(self, call: str, status: str) -> None:
-        """The dialplan reports the end, and the phone is free."""
+        """The dialplan reports the end, and the phone is free; a caller we hold just goes."""
+        if call in self.legs:
+            self.gone(call)
+            return
+        if self.oracle.up[call].up_ms is not None:
+            status = "ANSWER"
         agent = self.called[call][0]
         if status == "BUSY":
             self.oracle.reached(call)
@@ -327,14 +388,17 @@ class Day:
                 self.somebody_dials(what >> 4, n)
             case 6 | 7 if call:
                 call = self.overtake(n) or call if what & 16 else call
-                self.next(call, (*TRUNK_FAILED, *TRUNK_FAILED, "BUSY")[(n >> 2) % 5])
+                failed = self.phone_gone if call in self.legs else self.next
+                failed(call, (*TRUNK_FAILED, *TRUNK_FAILED, "BUSY")[(n >> 2) % 5])
             case 8 | 9 if call:
-                self.tell(PhoneChannel(self.called[call][0], call, "up"))
+                up_is = PhoneChannel(self.called[call][0], call, "up")
+                self.tell(LegAnswered(call, self.legs[call]) if call in self.legs else up_is)
                 self.oracle.answered(call, self.now_ms)
                 self.passes(WAITS_MS[(n >> 2) % 6] if what & 16 else 0)
             case 10 | 11 if call:
-                answered = self.oracle.up[call].up_ms is not None
-                self.end(call, "ANSWER" if answered else ENDS[(n >> 2) % len(ENDS)])
+                self.end(call, ENDS[(n >> 2) % len(ENDS)])
+            case 12 if n >= SAME_AGAIN:
+                self.arrive(LINES[n % len(LINES)])
             case 12:
                 self.passes(WAITS_MS[n % len(WAITS_MS)])
             case 13 if n % 4 == 0:
