@@ -26,7 +26,7 @@ from controller.lab.words import words
 CUSTOMER = "0281234567"
 TALK_S = 2.5
 RING_S = 0.8
-STEP_S = 10.0
+STEP_S = 30.0
 POLL_S = 0.05
 PHONES_MAX = 20
 HOTLINES_SHOWN = 4

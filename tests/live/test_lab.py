@@ -20,7 +20,7 @@ from tests.live.setups import HOTLINE, hotline, queue, whole
 pytestmark = pytest.mark.live
 
 SETUP = whole(hotline(queue="sales"), queue("sales", "team"), groups={"team": ("a1",)})
-UP_S = 90.0
+UP_S = 180.0
 END_S = 60.0
 
 
