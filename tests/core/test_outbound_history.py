@@ -2,8 +2,9 @@
 
 Small dense setups, each with a few rules drawn tight and the rest loose, so that calls do leave and every rule is met
 again and again; days of agents who dial, of callers a queue without agents leads to a phone, callees who answer or do
-not, trunks that fail, setups that change between the attempts of a call, a daemon that is killed. What is let out is judged by `outbound_oracle`, which reads nothing of the
-world. `HYPOTHESIS_PROFILE=deep` tries 10,000 of them; `python -m tests.core.outbound_mutants` breaks each rule in turn
+not, trunks that fail, setups that change between the attempts of a call, a daemon that is killed. What is let out is
+judged by `outbound_oracle`, which reads nothing of the world.
+`HYPOTHESIS_PROFILE=deep` tries 10,000 of them; `python -m tests.core.outbound_mutants` breaks each rule in turn
 and wants it found.
 """
 
@@ -397,14 +398,14 @@ class Day:
                 self.passes(WAITS_MS[(n >> 2) % 6] if what & 16 else 0)
             case 10 | 11 if call:
                 self.end(call, ENDS[(n >> 2) % len(ENDS)])
-            case 12 if n >= SAME_AGAIN:
-                self.arrive(LINES[n % len(LINES)])
             case 12:
                 self.passes(WAITS_MS[n % len(WAITS_MS)])
             case 13 if n % 4 == 0:
                 name = WAYS[(n >> 2) % len(WAYS)]
                 self.oracle.seen(name, bool(n & 64))
                 self.tell(TrunkSeen(name, bool(n & 64)))
+            case 13 if n % 4 == 1:
+                self.arrive(LINES[(n >> 2) % len(LINES)])
             case 14 if n % 8 == 0:
                 self.restart()
             case 15 if n % 4 == 0:
