@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -11,17 +11,20 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from controller.core import codec
-from controller.core.model import AgentPhase, Phase
+from controller.core.model import AgentPhase, Phase, key_of
 from controller.store import schema
 from controller.store.db import Database, migrate
 from controller.store.ledger import SqlLedger
+from controller.store.tables import SCHEMA_REVISION
 from tests.faults.figures import record
 from tests.store.conftest import StoppedClock
+from tests.store.live_rows import FOLDER, entities
 
 pytestmark = pytest.mark.store
 
-ROWS = json.loads((Path(__file__).parent / "data/live_0001.json").read_text())
-"""Live rows as schema 0001 wrote them: every phase of a call and of an agent, with every field set and with none."""
+ROWS = {path.stem.removeprefix("live_"): json.loads(path.read_text()) for path in sorted(FOLDER.glob("live_*.json"))}
+"""Live rows as each schema's program wrote them: every phase of a call and of an agent it knew, with every field set
+and with none (`tests/store/live_rows.py` writes the next)."""
 BEFORE_THE_RULE = ("0002", "0003")
 """What 0003 left behind nobody had been given yet: the rule holds from there on."""
 
@@ -43,25 +46,43 @@ def _columns(connection: Connection) -> dict[tuple[str, str], bool]:
     }
 
 
-async def test_rows_of_the_first_version_load_in_every_state(empty_url: str, clock: StoppedClock) -> None:
+@pytest.mark.parametrize("revision", ROWS)
+async def test_rows_of_every_version_load_in_every_state(empty_url: str, clock: StoppedClock, revision: str) -> None:
+    """All of them, and every field as it was written."""
+    rows = ROWS[revision]
     database = Database(empty_url)
     database.prepare_file()
     async with database.writing() as connection:
-        await connection.run_sync(_to, "0001")
-        for kind, name, number, body in ROWS:
+        await connection.run_sync(_to, revision)
+        for kind, name, number, body in rows:
             add = text("INSERT INTO live (kind, id, schema, body) VALUES (:kind, :name, :number, :body)")
             await connection.execute(add, {"kind": kind, "name": name, "number": number, "body": body})
     await migrate(empty_url)
     loaded = await SqlLedger(database, clock).load()
     await database.close()
     assert loaded.quarantined == ()
-    assert {(row.id, row.phase) for row in loaded.entities if type(row).__name__ == "Call"} >= {
-        (codec.loads(body).id, codec.loads(body).phase) for kind, _, _, body in ROWS if kind == "call"
-    }
-    assert len(loaded.entities) == len(ROWS)
-    states = len(Phase) + len(AgentPhase)
-    seen = f"{len(ROWS)} of {len(ROWS)} rows in {states} states"
-    record("F33", "rows of schema 0001 loaded", "100 %", seen, times=len(ROWS), passed=True)
+    assert len(loaded.entities) == len(rows)
+    found = {key_of(entity): json.loads(codec.dumps(entity)) for entity in loaded.entities}
+    for kind, name, _, body in rows:
+        plain = {key: value for key, value in json.loads(body).items() if not isinstance(value, dict | list)}
+        assert {key: found[kind, name].get(key) for key in plain} == plain
+        assert {key for key, value in json.loads(body).items() if value and not found[kind, name].get(key)} == set()
+    states = _states(rows)
+    seen = f"{len(rows)} of {len(rows)} rows in {len(states)} states"
+    record("F33", f"rows of schema {revision} loaded", "100 %", seen, times=len(rows), passed=True)
+
+
+def _states(rows: list[list[Any]]) -> set[tuple[str, str]]:
+    """What calls and agents of these rows are doing."""
+    bodies = [(kind, json.loads(body)) for kind, _, _, body in rows if kind in ("call", "agent")]
+    return {(kind, body.get("phase", AgentPhase.IDLE)) for kind, body in bodies}
+
+
+def test_rows_of_this_version_are_kept_for_the_next() -> None:
+    """Who adds a migration keeps what its program writes, in every state there is."""
+    rows = ROWS[SCHEMA_REVISION]
+    assert _states(rows) == {("call", row) for row in Phase} | {("agent", row) for row in AgentPhase}
+    assert {kind for kind, *_ in rows} == {key_of(entity)[0] for entity in entities()}
 
 
 async def test_a_migration_only_adds(empty_url: str) -> None:
