@@ -12,7 +12,8 @@ TEST ?= 0
 WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
 
 # Every fault of the programme, each where it is shown: beside a real Asterisk, in the simulator, in books, in recordings.
-FAULTED := tests/faults tests/live/test_odd_flood.py tests/sim/test_faults.py tests/store/test_upgrade.py tests/core/test_recordings.py
+FAULTED := tests/faults $(wildcard tests/live/test_odd_*.py) tests/sim/test_faults.py tests/store/test_upgrade.py \
+	tests/core/test_recordings.py tests/core/test_queue_model.py
 
 .PHONY: help setup run test check bench soak sim faults fuzz search reliability rules fraud clean
 

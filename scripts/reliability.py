@@ -2,9 +2,9 @@
 """Writes docs/reliability.md from what was measured: `make reliability`. Standard library only.
 
 What the simulator, the faults, the fuzzers and the soak saw lies in `var/reliability/*.json`. A file holding a list of
-rows (`id what asked times`, then either `median p99 worst unit` or `seen`, and `passed promise note`) feeds the table
-of faults and, by `promise`, the table of promises; `sim.json`, `fuzz.json` and `soak.json` have tables of their own.
-What is missing is said to be missing.
+rows (`id what asked times`, then either `median p99 worst unit` or `seen`, and `passed promise note commit most`) feeds
+the table of faults and, by `promise`, the table of promises; `sim.json`, `fuzz.json` and `soak.json` have tables of
+their own. What is missing is said to be missing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -138,7 +139,7 @@ def page(found: Mapping[str, Any], rows: Sequence[Row]) -> str:
         "## Promises",
         table(("promise", "asked", "seen"), [(text, asked, _promise(key, rows)) for key, text, asked in PROMISES]),
         "## Faults",
-        table(("fault", "figure", "times", "asked", "seen", ""), list(_faults(rows))),
+        table(("fault", "figure", "times", "asked", "seen", ""), list(_faults(rows))) + taken(rows),
         *(f"## {title}\n\n{own(found.get(name))}" for name, title in OWN.items()),
         LIMITS.rstrip(),
     ]
@@ -250,7 +251,15 @@ def number(value: float, unit: str) -> str:
 def verdict(row: Row) -> str:
     """Whether the figure reached what was asked."""
     passed = row.get("passed")
-    return "" if passed is None else "reached" if passed else "**not reached**"
+    few = f", {row['most']} tries at most" if row.get("most") else ""
+    return "" if passed is None else ("reached" if passed else "**not reached**") + few
+
+
+def taken(rows: Sequence[Row]) -> str:
+    """Of which commits the figures of the faults are, the most frequent first: those of another may be out of date."""
+    commits = Counter(str(row["commit"]) for row in rows if row.get("commit"))
+    named = ", ".join(f"`{commit}` ({count})" for commit, count in commits.most_common())
+    return f"\n\nTaken at commit (figures): {named}." if named else ""
 
 
 def own(value: Any) -> str:

@@ -12,7 +12,9 @@ import json
 import math
 import os
 import statistics
+import subprocess
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,8 @@ def record(
 ) -> None:
     """Keep what was seen: figures of which the p99 should stay within `limit`, or words with `passed` said outright.
 
-    `promise` names the line of the promises (scripts/reliability.py) that this shows.
+    `promise` names the line of the promises (scripts/reliability.py) that this shows. A row says of which commit it is,
+    and of how many tries it is at most when not as many were made as the programme asks for.
     """
     row: dict[str, Any] = {"id": fault, "what": what, "asked": asked, "unit": unit, "promise": promise, "note": note}
     if isinstance(seen, str):
@@ -66,7 +69,17 @@ def record(
         row["passed"] = row["p99"] <= limit if passed is None and limit is not None else passed
     print(f"{fault} {what}: {json.dumps(row, ensure_ascii=False)}")
     if FAULTS_N:
-        _keep(row)
+        _keep(row | {"commit": _commit(), "most": int(FAULTS_N)})
+
+
+@cache
+def _commit() -> str:
+    """Which state of the project this is; nothing where nobody can tell."""
+    asked = ("git", "-C", str(FOLDER.parents[1]), "rev-parse", "--short", "HEAD")
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _busy() -> str:

@@ -27,7 +27,7 @@ OUTER_S = 100.0
 RUDE = {
     "doubled 1 in 2": Rudeness(duplicate=0.5),
     "swapped within 16": Rudeness(swap=16),
-    "late by up to 2 s": Rudeness(delay_s=2.0),
+    "late by up to 5 s": Rudeness(delay_s=5.0),
     "lost 3 in 10": Rudeness(drop=0.3),
     "all of it": Rudeness(drop=0.15, duplicate=0.3, swap=8),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -60,6 +61,25 @@ def test_a_figure_stands_at_its_fault_and_its_promise(script: ModuleType, tmp_pa
     assert code == 0
     assert "median 500 ms, p99 1.25 s, worst 2.00 s (F1)" in page
     assert "| gap | 50 | ≤ 5 s | median 500 ms, p99 1.25 s, worst 2.00 s | reached |" in page
+
+
+def test_a_figure_says_of_which_commit_it_is_and_when_it_is_of_fewer_tries(script: ModuleType, tmp_path: Path) -> None:
+    row = {"id": "F1", "what": "gap", "asked": "≤ 5 s", "times": 5, "seen": "1 s", "passed": True}
+    rows = [row | {"commit": "abc", "most": 0}, row | {"commit": "abc", "most": 5}, row | {"commit": "def"}, row]
+    _, page = made(script, tmp_path, faults=rows)
+    assert page.count("| 1 s | reached |") == 3
+    assert page.count("| 1 s | reached, 5 tries at most |") == 1
+    assert "Taken at commit (figures): `abc` (2), `def` (1)." in page
+
+
+def test_every_oddity_of_the_page_has_a_test_of_its_number() -> None:
+    page = (SCRIPT.parents[1] / "docs/sip-oddities.md").read_text(encoding="utf-8")
+    listed = {int(number) for number in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in (SCRIPT.parents[1] / "tests/live").glob("test_odd_*.py")
+    )
+    named = re.findall(r"def test((?:_\d\d)+)_", text) + re.findall(r'"(\d\d)-[a-z]', text)
+    assert listed == set(range(1, 25)) == {int(number) for name in named for number in name.strip("_").split("_")}
 
 
 def test_what_was_not_reached_is_shown_and_asked_for(script: ModuleType, tmp_path: Path) -> None:

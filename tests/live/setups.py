@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.live.floor import AGENTS, CARRIERS, PASSWORD
 
 HOTLINE = "+842473001001"
@@ -13,6 +15,9 @@ RING_MIN_S = 3
 """The shortest ring time there is, for tests in which nobody picks up."""
 UNLIMITED = "[defaults]\nagent_limits = { calls_per_minute = 0, calls_per_day = 0, minutes_per_day = 0 }\n\n"
 """The agents of the tests dial more in a minute than a person does."""
+
+ODDITIES = pytest.mark.shows("O", "tests of all 24 SIP oddities, every side", "24 of 24, nothing left behind")
+"""What the rows of docs/sip-oddities.md show together (`make faults`)."""
 
 
 def hotline(number: str = HOTLINE, **keys: Any) -> str:

@@ -17,10 +17,10 @@ from controller.lab.sipcall import Rule, SipCall
 from tests.live.floor import CARRIERS, CUSTOMER, SPEECH, Floor, agent_hz, same
 from tests.live.harness import Json, soon, until
 from tests.live.patience import PATIENCE_S, READY_S
-from tests.live.setups import HOTLINE, hotline, menu, queue, table, whole
+from tests.live.setups import HOTLINE, ODDITIES, hotline, menu, queue, table, whole
 from tests.web.hostile import NAMES
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, ODDITIES]
 
 NOBODY, IVR, CLOSED, VOICEMAIL = (f"+84247300107{n}" for n in range(4))
 WAVE = 60

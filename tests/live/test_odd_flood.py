@@ -18,7 +18,7 @@ from tests.faults.figures import p99, record
 from tests.live.floor import CARRIERS, Floor
 from tests.live.harness import Lab, soon, until
 from tests.live.patience import SLOW_S
-from tests.live.setups import HOTLINE, hotline, menu, queue, whole
+from tests.live.setups import HOTLINE, ODDITIES, hotline, menu, queue, whole
 
 FLOODED, IVR = "+842473001091", "+842473001092"
 SETUP = whole(
@@ -113,17 +113,20 @@ async def _flood(floor: Floor, directory: Path, source: str, seconds: int, limit
 
 
 @pytest.mark.live
+@ODDITIES
 async def test_23_a_short_flood_does_not_keep_others_waiting(floor: Floor, sipp_dir: Path) -> None:
     await _flood(floor, sipp_dir, "operator-to-a-full-queue", 2, limit_s=SLOW_S)
 
 
 @pytest.mark.faults
+@ODDITIES
 @pytest.mark.parametrize("source", SOURCES)
 async def test_23_a_flood_does_not_keep_others_waiting(floor: Floor, sipp_dir: Path, source: str) -> None:
     await _flood(floor, sipp_dir, source, 10)
 
 
 @pytest.mark.faults
+@ODDITIES
 async def test_15_a_ghost_is_hung_up_by_the_audit(floor: Floor) -> None:
     """A leg of our making that no call wants, however it came about, rings no longer than until the next audit."""
     phone = await floor.desk("a1", rule=Rule(status=0))

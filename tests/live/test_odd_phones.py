@@ -15,9 +15,9 @@ from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
 from tests.live.floor import CARRIERS, SPEECH, Floor, agent_hz
 from tests.live.harness import Json, soon, until
-from tests.live.setups import HOTLINE, hotline, queue, whole
+from tests.live.setups import HOTLINE, ODDITIES, hotline, queue, whole
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, ODDITIES]
 
 BRIEF = "+842473001002"
 BY_HAND = Rule(silent=True)

@@ -16,9 +16,9 @@ from controller.lab.sipcall import Rule
 from tests.live.floor import CARRIERS, Floor
 from tests.live.harness import Lab, soon, until
 from tests.live.patience import PATIENCE_S, READY_S
-from tests.live.setups import HOTLINE, hotline, queue, whole
+from tests.live.setups import HOTLINE, ODDITIES, hotline, queue, whole
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, ODDITIES]
 
 T1_MS = 100
 GIVEN_UP_S = 64 * T1_MS / 1000

@@ -17,10 +17,10 @@ from controller.lab.softphone import Softphone
 from tests.live.floor import CARRIER_HZ, CARRIERS, SPEECH, Floor
 from tests.live.harness import Json, soon, until
 from tests.live.patience import PATIENCE_S
-from tests.live.setups import hotline, queue, whole
+from tests.live.setups import ODDITIES, hotline, queue, whole
 from tests.web.hostile import NAMES
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, ODDITIES]
 
 OWN, MOBI = "+842473001081", "+842473001082"
 SETUP = whole(
