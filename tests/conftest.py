@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests.faults.figures import FAULTS_N, record
 
@@ -24,13 +25,19 @@ settings.register_profile("fixed", deadline=None, **FIXED)
 settings.register_profile("quick", max_examples=15, deadline=None, **FIXED)
 settings.register_profile("search", deadline=None)
 settings.register_profile("deep", max_examples=5_000, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fixed")
+ASKS_THE_SAME = PROFILE in {"fixed", "quick"}
+settings.load_profile(PROFILE)
+if ASKS_THE_SAME:
+    # Hypothesis also asks with the numbers and words of the program it finds loaded. What is loaded hangs on the tests
+    # this process has run before, so these questions would be others on each run; `make search` asks them.
+    providers.is_local_module_file = lambda _path: False
 
 # Five hundred peers at once, both ends of them in one process, are more files than many shells allow.
 FILES = 8_192
 _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-if most_files == resource.RLIM_INFINITY or most_files > FILES:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, most_files))
+wanted_files = FILES if most_files == resource.RLIM_INFINITY else min(FILES, most_files)
+resource.setrlimit(resource.RLIMIT_NOFILE, (wanted_files, most_files))
 
 CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live", "faults"})
 

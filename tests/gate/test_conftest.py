@@ -1,4 +1,4 @@
-"""The rule of categories can fail: shown on items made for it."""
+"""The rule of categories can fail: shown on items made for it. And the same questions are asked each time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis.internal.conjecture import providers
 
-from tests.conftest import pytest_collection_modifyitems
+from controller.core import model
+from tests.conftest import ASKS_THE_SAME, pytest_collection_modifyitems
 
 pytestmark = pytest.mark.pure
 
@@ -49,3 +51,8 @@ def test_a_category_nobody_knows_ends_the_run(pytestconfig: pytest.Config) -> No
     known = {line.partition(":")[0] for line in pytestconfig.getini("markers")}
     assert {"pure", "wire", "store", "web", "sim", "live"} <= known
     assert "quick" not in known
+
+
+def test_questions_hang_on_the_test_alone_and_not_on_what_else_is_loaded() -> None:
+    found = providers._get_local_constants()
+    assert (len(found) == 0) is ASKS_THE_SAME, f"{model.__name__} is loaded, and has constants"
