@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import shutil
 import signal
 import socket
@@ -26,6 +25,7 @@ from typing import Any
 import pytest
 
 from controller.lab.get_asterisk import AsteriskInstall, find_asterisk
+from tests.live.places import place
 
 READY_WITHIN_S = 60.0
 CONSOLE_S = 20.0
@@ -59,7 +59,7 @@ _mine = itertools.cycle(range(PORTS_EACH))
 
 def free_port() -> int:
     """A port nobody has, for TCP and UDP, which no outgoing connection and no other test process will take."""
-    first = PORTS_FIRST + os.getpid() % PORTS_SETS * PORTS_EACH
+    first = PORTS_FIRST + place() % PORTS_SETS * PORTS_EACH
     for n in itertools.islice(_mine, PORTS_EACH):
         if all(_is_free(first + n, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
             return first + n

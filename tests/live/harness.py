@@ -30,6 +30,7 @@ import httpx
 from controller.lab import tone
 from tests.live import leaks
 from tests.live.patience import PATIENCE_S, READY_S
+from tests.live.places import place
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.02
@@ -50,7 +51,7 @@ T = TypeVar("T")
 def free_base() -> int:
     """A port base whose ports nobody uses. Each test process looks for its own in places of its own."""
     for n in range(BASES):
-        base = BASES_FIRST + (os.getpid() * BASES_EACH + n) % BASES * BASE_PORTS
+        base = BASES_FIRST + (place() * BASES_EACH + n) % BASES * BASE_PORTS
         if all(_is_free(base + n, kind) for n in range(8) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
             return base
     raise AssertionError("no free ports for a lab")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import time
 import urllib.error
@@ -29,10 +28,11 @@ from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
 from tests.live.asterisk import free_port
 from tests.live.patience import PATIENCE_S
+from tests.live.places import place
 
 READY_S = 60.0
 CONSOLE_S = 30
-NET = f"127.{80 + os.getpid() % 100}.0"
+NET = f"127.{80 + place() % 100}.0"
 """Carriers and phones of this run live on addresses of their own: other runs on the machine have others."""
 
 TRUNK_PORT, PHONE_PORT = 5070, 5071
