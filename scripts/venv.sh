@@ -27,10 +27,21 @@ rm -rf "$folder"
 "$python" -m venv "$folder" 2>/dev/null || fail "$python cannot make virtual environments: install the package python3-venv"
 pip=("$folder/bin/python" -m pip --disable-pip-version-check --quiet --quiet)
 
+# A download that breaks off in the middle is begun again, which pip itself does not do.
+install() {
+    local pause_s
+    for pause_s in 5 20; do
+        "${pip[@]}" install "$@" && return
+        echo "setup: pip failed, once more in $pause_s s" >&2
+        sleep "$pause_s"
+    done
+    "${pip[@]}" install "$@"
+}
+
 # The builders first, then everything exactly as pinned: constraints.txt says why the builds are not isolated.
 mapfile -t builders < <(grep -E '^(packaging|pip|setuptools|setuptools-scm|vcs-versioning)==' constraints.txt)
-"${pip[@]}" install --no-deps "${builders[@]}" || fail "pip could not install ${builders[*]}"
-"${pip[@]}" install --no-deps --no-build-isolation --no-compile --requirement constraints.txt ||
+install --no-deps "${builders[@]}" || fail "pip could not install ${builders[*]}"
+install --no-deps --no-build-isolation --no-compile --requirement constraints.txt ||
     fail "pip could not install constraints.txt"
 # setuptools warns at length that an editable install is editable.
 PYTHONWARNINGS=ignore "${pip[@]}" install --no-deps --no-build-isolation --editable . || fail "pip could not install the program itself"

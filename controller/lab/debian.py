@@ -19,6 +19,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ MIRROR = "http://deb.debian.org/debian"
 SUITE = "sid"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 COMMAND_LIMIT_S = 600
+PAUSES_S = (5, 20)
+"""Between tries to download: a mirror that is being renewed has an index and packages that do not fit together."""
 UNPACK_WORKERS = 4
 
 # Needed by maintainer scripts, by modules nobody loads, or for reading only.
@@ -155,6 +158,15 @@ def _cached(manifest: Path, folder: Path) -> list[Package]:
 
 
 def _download(packages: Sequence[str], folder: Path, manifest: Path) -> list[Package]:
+    for pause_s in PAUSES_S:
+        try:
+            return _download_once(packages, folder, manifest)
+        except UnpackError:
+            time.sleep(pause_s)
+    return _download_once(packages, folder, manifest)
+
+
+def _download_once(packages: Sequence[str], folder: Path, manifest: Path) -> list[Package]:
     with tempfile.TemporaryDirectory(prefix="apt-", dir=folder) as private:
         environment = _private_apt(Path(private))
         _run(["apt-get", "-qq", "update"], environment)
@@ -165,6 +177,8 @@ def _download(packages: Sequence[str], folder: Path, manifest: Path) -> list[Pac
         missing = [
             row for row in wanted if not (folder / row.file).is_file() or _sha256(folder / row.file) != row.sha256
         ]
+        for row in missing:
+            (folder / row.file).unlink(missing_ok=True)  # what an interrupted download has left
         if missing:
             _run(["apt-get", "-qq", "download", *(f"{row.name}={row.version}" for row in missing)], environment, folder)
     for row in wanted:
@@ -248,16 +262,19 @@ def _run(
 ) -> str:
     if shutil.which(command[0]) is None:
         raise UnpackError(f"{command[0]} is missing: this way of getting programs works on Debian and Ubuntu only")
-    done = subprocess.run(
-        command,
-        env=environment,
-        cwd=folder,
-        stdin=stdin,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_LIMIT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as problem:
+        raise UnpackError(f"{command[0]} did not end within {COMMAND_LIMIT_S} s") from problem
     if done.returncode:
         said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or ["it said nothing"]
         worst = next((line for line in said if line.startswith("E:")), said[0])

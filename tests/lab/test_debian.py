@@ -108,6 +108,34 @@ def test_a_cache_that_is_not_whole_is_fetched_again(cache: Path, monkeypatch: py
     assert tried == ["asterisk"]
 
 
+@pytest.mark.parametrize(("broken", "tries"), [(0, 1), (2, 3), (9, 3)])
+def test_a_mirror_that_is_being_renewed_is_asked_again(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, broken: int, tries: int
+) -> None:
+    tried: list[Path] = []
+
+    def once(packages: list[str], folder: Path, manifest: Path) -> list[Package]:
+        tried.append(manifest)
+        if len(tried) <= broken:
+            raise UnpackError("a hash sum that does not fit")
+        return [Package(f"{packages[0]}_1.0_all.deb", "1.0", "")]
+
+    monkeypatch.setattr(debian, "_download_once", once)
+    monkeypatch.setattr(debian, "PAUSES_S", (0, 0))
+    if broken < tries:
+        assert [found.name for found in debian.fetch(["asterisk"])] == ["asterisk"]
+    else:
+        with pytest.raises(UnpackError, match="hash sum"):
+            debian.fetch(["asterisk"])
+    assert len(tried) == tries
+
+
+def test_a_program_that_never_ends_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "COMMAND_LIMIT_S", 0.1)
+    with pytest.raises(UnpackError, match=r"sleep did not end within 0\.1 s"):
+        debian._run(["sleep", "60"])
+
+
 def test_apt_is_told_to_trust_debian_alone(tmp_path: Path) -> None:
     environment = debian._private_apt(tmp_path)
     shown = subprocess.run(["apt-config", "dump"], env=environment, capture_output=True, text=True, check=True).stdout
