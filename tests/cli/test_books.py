@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import tomllib
+from contextlib import closing
 
 import pytest
 
@@ -175,11 +176,11 @@ def test_a_dry_run_looks_over_lists_and_imports_none(run, setup_file, tmp_path):
 
 def test_a_blocked_number_is_free_again_at_local_time(run, setup_file, tmp_path):
     blocked = tmp_path / "blocked.csv"
-    blocked.write_text("number,until\n0900000001,2027-01-31\n")
+    blocked.write_text("number,until\n0900000001,2097-01-31\n")
     run("apply", setup_file, "--blocked", blocked, "--yes")
-    with sqlite3.connect(tmp_path / "books.db") as books:
+    with closing(sqlite3.connect(tmp_path / "books.db")) as books:
         # Midnight in Ho Chi Minh City, as the same words in the setup file would have it.
-        assert books.execute("SELECT until_ms FROM blocked").fetchall() == [(1_801_328_400_000,)]
+        assert books.execute("SELECT until_ms FROM blocked").fetchall() == [(4_010_403_600_000,)]
 
 
 def test_apply_wants_something_to_apply(run):

@@ -242,15 +242,17 @@ async def test_a_silent_disk_is_told_and_its_commit_comes_first(
     monkeypatch.setattr(ledger_module, "COMMIT_LIMIT_S", 0.2)
     write: Callable[..., None] = ledger._writer._write  # type: ignore[assignment]
 
-    awake = threading.Event()
+    asleep, awake = threading.Event(), threading.Event()
 
     def slowly(turns: object) -> None:
+        asleep.set()
         awake.wait(PATIENT_S)
         write(turns)
 
     monkeypatch.setattr(ledger._writer, "_write", slowly)
     with pytest.raises(LedgerError, match="no answer in time"):
         await ledger.commit([turn(said(1, offered()), changes=put(an_agent(reason="first")))])
+    assert await asyncio.to_thread(asleep.wait, PATIENT_S), "the first commit is under way"
     monkeypatch.setattr(ledger._writer, "_write", write)
     with pytest.raises(LedgerError, match="no answer in time"):
         await ledger.commit([turn(said(2, offered()), changes=put(an_agent(reason="second")))])
