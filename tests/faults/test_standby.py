@@ -378,7 +378,7 @@ async def test_a_slow_database_slows_no_call(floor: Twins, how: str, fault: Any)
 
     await until(caught_up, "the books are caught up with", START_S)
     took = time.monotonic() - mended
-    rows = await floor.api.calls("ended", since=floor.began, limit=500)
+    rows = await floor.api.history(floor.began)
     assert [row["result"] for row in rows] == ["answered"] * (3 + len(added)), (
         "one record a call, under the same leader"
     )
@@ -454,7 +454,7 @@ async def test_an_upgrade_under_load_loses_no_call(floor: Twins, tmp_path: Path)
         return not await floor.api.calls(limit=500)
 
     await until(all_ended, "every call has ended", START_S)
-    rows = await floor.api.calls("ended", since=floor.began, limit=500)
+    rows = await floor.api.history(floor.began)
     assert sorted(row["caller"][-9:] for row in rows) == sorted(number[-9:] for number in calls), "one record each"
     seen = f"{len(calls)} of {len(calls)} callers, handed over in {took:.2f} s"
     what = "upgrade to the next schema under load: calls with one record"

@@ -34,6 +34,7 @@ from tests.live.places import place
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.02
+PAGE_MAX = 500
 START_S = 90.0
 STOP_S = 60.0
 NOTICED_S = (
@@ -263,6 +264,16 @@ class Api:
 
     async def calls(self, state: str = "live", **params: Any) -> list[Json]:
         return (await self.get("/api/v1/calls", state=state, **params))["items"]
+
+    async def history(self, since: str) -> list[Json]:
+        """Every call that ended since then, page after page."""
+        found: list[Json] = []
+        after: Json | None = {}
+        while after is not None:
+            page = await self.get("/api/v1/calls", state="ended", since=since, limit=PAGE_MAX, **after)
+            found += page["items"]
+            after = {"cursor": page["next"]} if page["next"] else None
+        return found
 
     async def call(self, call: str) -> Json:
         return await self.get(f"/api/v1/calls/{call}")
