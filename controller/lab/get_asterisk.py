@@ -30,7 +30,7 @@ PROGRAM = Path("usr/sbin/asterisk")
 RECIPE = "1"
 MUSIC_PACKAGE = "asterisk-moh-opsound-gsm"
 PACKAGES = ("asterisk", MUSIC_PACKAGE)
-BANNER_LIMIT_S = 10
+BANNER_LIMIT_S = 60
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin")  # where Asterisk lives, and seldom on a person's PATH
 
 

@@ -21,7 +21,7 @@ from controller.lab import debian
 
 FOLDER = Path(".tools")
 RECIPE = "1"
-BANNER_LIMIT_S = 10
+BANNER_LIMIT_S = 60
 SERVER_PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql", "pg_isready")
 SYSTEM_SERVERS = Path("/usr/lib/postgresql")
 

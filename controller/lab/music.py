@@ -14,7 +14,8 @@ from controller.lab.versions import AsteriskError
 
 TRACKS = ("macroform-cold_day", "manolo_camp-morning_coffee")
 CODECS = ("ulaw", "alaw")
-READY_LIMIT_S = 15.0
+READY_LIMIT_S = 120.0
+"""Setup makes the environment at the same time, on every processor there is."""
 CONVERT_LIMIT_S = 60.0
 POLL_S = 0.05
 MODULES = ("res_convert", "format_gsm", "format_pcm", "codec_gsm", "codec_ulaw", "codec_alaw", "codec_a_mu")

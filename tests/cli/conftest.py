@@ -35,7 +35,7 @@ def environ(monkeypatch, tmp_path):
     import os
 
     for name in list(os.environ):
-        if name.startswith(("TONGDAI_", "LC_")) or name == "LANG":
+        if name.startswith(("TONGDAI_", "LC_")) or name in {"LANG", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("TONGDAI_DATABASE__URL", f"sqlite+aiosqlite:///{tmp_path}/books.db")
