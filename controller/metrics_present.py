@@ -57,6 +57,8 @@ class EngineView(Protocol):
     @property
     def owed(self) -> int: ...
     @property
+    def owed_lost(self) -> int: ...
+    @property
     def behind(self) -> int: ...
     @property
     def journal_failures(self) -> int: ...
@@ -135,6 +137,11 @@ class Present(Collector):
         degraded = float(self._engine.degraded)
         yield _gauge("tongdai_ledger_degraded", "Whether calls are routed without the books.", {(): degraded})
         yield _gauge("tongdai_ledger_owed_turns", "Turns not on the books yet.", {(): self._engine.owed})
+        lost = CounterMetricFamily(
+            "tongdai_ledger_lost_turns", "Turns that no more room was left for: history is missing."
+        )
+        lost.add_metric([], self._engine.owed_lost)
+        yield lost
 
 
 def _calls(world: WorldView) -> Tally[tuple[str, str]]:

@@ -178,6 +178,7 @@ def fuzzed(value: Any) -> list[Row]:
         {
             "id": row.get("id", ""),
             "promise": "outside",
+            "fuzzed": True,
             "what": "hostile inputs",
             "asked": row.get("asked", ""),
             "seen": f"{row.get('inputs', 0):,}, {'all' if row.get('pass') else 'not all'} as asked",
@@ -213,7 +214,7 @@ def _promise(key: str, rows: Sequence[Row]) -> str:
 
 def _faults(rows: Sequence[Row]) -> Iterable[Sequence[str]]:
     known = {key for key, _ in FAULTS}
-    rows = [row for row in rows if row.get("id") not in OWN and not str(row.get("id", "")).startswith("Z")]
+    rows = [row for row in rows if row.get("id") not in OWN and not row.get("fuzzed")]
     others = sorted({str(row.get("id", "")) for row in rows} - known - {""}, key=_natural)
     for key, text in (*FAULTS, *((key, "") for key in others)):
         mine = [row for row in rows if row.get("id") == key]

@@ -23,6 +23,7 @@ from controller.core.setup import Strategy
 from controller.core.step import step
 from controller.core.world import World
 from tests.core import setups
+from tests.faults.figures import FAULTS_N
 
 pytestmark = pytest.mark.pure
 
@@ -264,9 +265,11 @@ class Queue(RuleBasedStateMachine):
         self.compare()
 
 
+EXAMPLES = {"deep": 20_000, "search": 500, "quick": 30}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 60)
 TestQueue = Queue.TestCase
+TestQueue.pytestmark = [pytest.mark.shows("Z9", "queue on paper: the same callers wait, ring, talk and rest", "equal")]
 TestQueue.settings = settings(
-    max_examples={"deep": 20_000, "quick": 30}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 60),
+    max_examples=max(500, EXAMPLES) if FAULTS_N else EXAMPLES,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -341,3 +341,21 @@ async def test_a_question_is_answered_after_the_commit() -> None:
         assert len(rig.books.turns) == before + 1
         refused = await rig.engine.ask(AgentStatusAsked("nobody", "available"))
         assert refused.code == "not_found"
+
+
+@pytest.mark.usefixtures("late")
+async def test_more_turns_than_can_be_kept_cost_the_oldest_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owed, "OWED_MAX", 5)
+    async with running() as rig:
+        rig.books.broken = True
+        for n in range(9):
+            rig.engine.hear(CallArrived(f"1.{n}", HOTLINE, "0967"))
+            await until(lambda n=n: f"1.{n}" in rig.engine.world.calls)
+        await until(lambda: rig.engine.degraded)
+        assert (rig.engine.owed, rig.engine.owed_lost) == (5, 4)
+        rig.books.broken = False
+        await until(lambda: not rig.engine.degraded)
+        assert rig.engine.owed == 0
+        told = [said.fact.call for turn in rig.books.turns for said in turn.facts if getattr(said.fact, "call", "")]
+        assert set(told) == {f"1.{n}" for n in range(4, 9)}
+        assert list(rig.engine.world.calls) == [f"1.{n}" for n in range(9)], "calls themselves are not hurt"

@@ -53,6 +53,7 @@ class Engine:
     feed: Feed = field(default_factory=Feed)
     degraded: bool = False
     owed: int = 0
+    owed_lost: int = 0
     behind: int = 0
     journal_failures: int = 0
     ready_parts: dict[str, str] = field(
@@ -100,7 +101,7 @@ async def test_what_is_is_read_from_the_world() -> None:
         Alert("1.1.answer_time", "answer_time", "1.1", "", "sales", "", 20, T0),
     ):
         engine.world.put(entity)
-    engine.degraded, engine.owed = True, 12
+    engine.degraded, engine.owed, engine.owed_lost = True, 12, 4
     found = shown(metrics)
     expected = {
         f"tongdai_info{{version={__version__}}}": 1,
@@ -128,6 +129,7 @@ async def test_what_is_is_read_from_the_world() -> None:
         "tongdai_part_ready{part=database}": 1,
         "tongdai_ledger_degraded": 1,
         "tongdai_ledger_owed_turns": 12,
+        "tongdai_ledger_lost_turns_total": 4,
         "tongdai_webhook_queue": 3,
         "tongdai_webhook_notices_total{outcome=delivered}": 5,
         "tongdai_webhook_notices_total{outcome=dropped}": 1,
