@@ -1,9 +1,10 @@
 """Make the recordings anew: run live tests, keep what the real Asterisk told, and nothing else.
 
-    .venv/bin/python -m tests.recordings.renew [MODULE...]
+    .venv/bin/python -m tests.recordings.renew [NAME...]
 
-One file a module of tests/live: the setup in force, then every event with its time, gzipped. It is renewed when
-events changed their shape or a newer Asterisk tells a story differently, never to make a red test green.
+One file a module of tests/live, or a part of one: the setup in force, then every event with its time, gzipped. What is
+no event of Asterisk's or a person's (snapshots, setups, time) is not in a journal. A file is renewed when events
+changed their shape or a newer Asterisk tells a story differently, never to make a red test green.
 """
 
 from __future__ import annotations
@@ -23,22 +24,33 @@ from controller.lab.get_asterisk import find_asterisk
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-MODULES = ("test_inbound", "test_menus", "test_strategies", "test_outbound", "test_recovery")
+KEPT = {
+    "inbound": ("test_inbound", ""),
+    "menus": ("test_menus", ""),
+    "strategies": ("test_strategies", ""),
+    "outbound": ("test_outbound", "not consult and not asks"),
+    "consulting": ("test_outbound", "consult or asks"),
+    "holding": ("test_odd_phones", "16 or 05"),
+    "resting": ("test_agents", "rest"),
+    "limits": ("test_limits", "options or returned or rush"),
+}
+"""Name: module, and which of its tests."""
 TRUNK_PORT = "5070"
 
 
 def main() -> int:
-    for module in sys.argv[1:] or MODULES:
+    for name in sys.argv[1:] or KEPT:
+        module, chosen = KEPT[name]
         with tempfile.TemporaryDirectory() as folder:
             environment = {**os.environ, "TONGDAI_RECORDING": folder}
-            command = [sys.executable, "-m", "pytest", "-q", "-m", "live", f"tests/live/{module}.py"]
+            command = [sys.executable, "-m", "pytest", "-q", "-m", "live", "-k", chosen, f"tests/live/{module}.py"]
             done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
             if done.returncode:
-                print(f"{module} failed: its recording stays as it was")
+                print(f"{name} failed: its recording stays as it was")
                 continue
             lines = events(Path(folder))
-        write(HERE / f"{module.removeprefix('test_')}.jsonl.gz", setup_of(module), lines)
-        print(f"{module}: {len(lines)} events")
+        write(HERE / f"{name}.jsonl.gz", setup_of(module), lines)
+        print(f"{name}: {len(lines)} events")
     return 0
 
 
