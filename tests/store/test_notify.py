@@ -208,6 +208,10 @@ async def test_only_http_is_spoken(bell: WebhookBell, url: str) -> None:
 async def test_a_url_that_leads_nowhere_is_given_up(
     bell: WebhookBell, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def unknown(*_asked: object, **_how: object) -> list[dict[str, object]]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("aiohttp.ThreadedResolver.resolve", unknown)  # whatever the machine's own says of any name
     monkeypatch.setattr(notify, "TRIES_MAX", 2)
     bell.ring(ALERT, "raised", _setup(Webhook("ops", url)))
     await _until(lambda: bell.failed == 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -113,7 +114,7 @@ async def test_events_are_filtered_before_anything_else_is_asked_of_the_applicat
 
     async def slow(asked: Asked) -> object:
         if "eventFilter" in asked.path:
-            await asyncio.wait_for(told.wait(), 5.0)
+            await told.wait()
         return ready(asked)
 
     async with fake_ari(answer=slow) as fake:
@@ -187,18 +188,20 @@ async def test_a_silent_peer_is_noticed(monkeypatch):
 
 
 async def test_while_asterisk_is_away_nothing_spins():
-    async with fake_ari(answer=ready) as fake:
-        telephone = AriTelephone(fake.settings)
+    with socket.socket() as taken:  # bound, so that nobody else can listen there, and not listening
+        taken.bind(("127.0.0.1", 0))
+        telephone = AriTelephone(FakeAri(port=taken.getsockname()[1]).settings)
         owner = Owner(telephone)
-    began, spent = time.monotonic(), time.process_time()
-    link = asyncio.create_task(telephone.run_link(owner.events.append, owner.on_link))
-    await asyncio.sleep(1.0)
-    assert (time.process_time() - spent) / (time.monotonic() - began) < 0.5
-    assert set(owner.states) == {"connecting"}  # never was there, so never lost
-    with pytest.raises(TelephoneError, match="not been reached"):
-        await telephone.run(do.Answer(CALL, "x"))
-    link.cancel()
-    await asyncio.gather(link, return_exceptions=True)
+        began, spent = time.monotonic(), time.process_time()
+        link = asyncio.create_task(telephone.run_link(owner.events.append, owner.on_link))
+        await asyncio.sleep(1.0)
+        assert (time.process_time() - spent) / (time.monotonic() - began) < 0.5
+        assert set(owner.states) == {"connecting"}  # never was there, so never lost
+        with pytest.raises(TelephoneError, match="not been reached"):
+            await telephone.run(do.Answer(CALL, "x"))
+        link.cancel()
+        await asyncio.gather(link, return_exceptions=True)
+        await telephone.close()
 
 
 async def test_another_controller_silences_this_one_at_once():
