@@ -18,6 +18,9 @@ from tests.faults.figures import FAULTS_N, record
 TOOLS = Path(__file__).parents[1] / ".tools/bin"
 os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
 
+# Everybody a test speaks to is on this machine, whatever way out of it there is.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
+
 # Whether a change lands is not left to chance: `make test` asks the same questions every time, `make search` new ones.
 # `quick` is for the Pythons beside the first: there the question is whether it runs, not what else can be found.
 FIXED: dict[str, Any] = {"derandomize": True, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
