@@ -33,6 +33,7 @@ def make_deb(cache: Path, name: str, files: dict[str, str]) -> Package:
     for path, content in {"DEBIAN/control": _control(name), **files}.items():
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         (source / path).write_text(content)
+    (source / "DEBIAN").chmod(0o755)  # whatever the machine's own mask: another one dpkg-deb does not take
     deb = cache / f"{name}_1.0_all.deb"
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", source, deb], check=True, capture_output=True)
     shutil.rmtree(cache / "sources")
