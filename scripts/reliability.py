@@ -140,7 +140,7 @@ def page(found: Mapping[str, Any], rows: Sequence[Row]) -> str:
         table(("promise", "asked", "seen"), [(text, asked, _promise(key, rows)) for key, text, asked in PROMISES]),
         "## Faults",
         table(("fault", "figure", "times", "asked", "seen", ""), list(_faults(rows))) + taken(rows),
-        *(f"## {title}\n\n{own(found.get(name))}" for name, title in OWN.items()),
+        *(f"## {title}\n\n{own(told(name, found.get(name)))}" for name, title in OWN.items()),
         LIMITS.rstrip(),
     ]
     return "\n\n".join(parts) + "\n"
@@ -261,6 +261,18 @@ def taken(rows: Sequence[Row]) -> str:
     commits = Counter(str(row["commit"]) for row in rows if row.get("commit"))
     named = ", ".join(f"`{commit}` ({count})" for commit, count in commits.most_common())
     return f"\n\nTaken at commit (figures): {named}." if named else ""
+
+
+def told(name: str, value: Any) -> Any:
+    """A file as its table shows it: what the fuzzers saw and found in words of one cell."""
+    if name != "fuzz" or not isinstance(value, list):
+        return value
+    rows = []
+    for row in value:
+        seen = row.get("seen") if isinstance(row.get("seen"), dict) else {}
+        words = ", ".join(f"{key} {cell}" for key, cell in seen.items() if not isinstance(cell, dict | list))
+        rows.append(row | {"seen": words, "found": "; ".join(row.get("found", []))})
+    return rows
 
 
 def own(value: Any) -> str:

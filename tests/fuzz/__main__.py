@@ -1,7 +1,8 @@
 """The long form: every program on every core for its share of the time, and one table of what was seen.
 
 `make fuzz MINUTES=10 [ONLY=Z1,Z2] [SEED=7] [BATCH=3]`. The table is printed and written to var/reliability/fuzz.json:
-a list of {id, inputs, asked, seen, pass}. Exit 1 when a program found something; the line that repeats it is printed.
+a list of {id, inputs, asked, seen, pass, found}, what other runs left of other programs included. Exit 1 when a program
+found something; the line that repeats it is printed.
 """
 
 from __future__ import annotations
@@ -82,17 +83,24 @@ def work(name: str, seed: int, seconds: float) -> Row:
 def run(names: list[str], seconds: float, seed: int) -> int:
     """Every program in turn, on all cores at once; coverage leads one core of those that have a target for it."""
     REPORT.parent.mkdir(parents=True, exist_ok=True)
-    rows = []
+    passed = True
     for name in names:
         row = asyncio.run(one(name, seconds / len(names), seed))
-        rows.append(row)
+        passed = passed and row["pass"]
         told = json.dumps(row["seen"], ensure_ascii=False)
         print(f"{name} {'pass' if row['pass'] else 'FAIL'} {row['inputs']:>10,} inputs  {told}", flush=True)
-        for found in row.pop("found"):
+        for found in row["found"]:
             print(found, flush=True)
-        REPORT.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        before = json.loads(REPORT.read_text(encoding="utf-8")) if REPORT.exists() else []
+        REPORT.write_text(json.dumps(kept(before, row), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"written to {REPORT.relative_to(ROOT)}")
-    return 0 if all(row["pass"] for row in rows) else 1
+    return 0 if passed else 1
+
+
+def kept(before: list[Row], row: Row) -> list[Row]:
+    """The report with this row in place of an older one of its program; of what broke, the line that repeats it."""
+    fresh = row | {"found": [found.partition("\n")[0] for found in row["found"]]}
+    return sorted([*(old for old in before if old["id"] != row["id"]), fresh], key=lambda one: str(one["id"]))
 
 
 async def one(name: str, seconds: float, seed: int) -> Row:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from controller.agi.protocol import Garbage, Header
+from tests.fuzz.__main__ import kept
 from tests.fuzz.program import play
 from tests.fuzz.table import PROGRAMS, made
 from tests.fuzz.targets import TARGETS
@@ -56,3 +57,9 @@ def test_no_forged_session_is_believed(name: str, header: bool) -> None:
     """A forged end of the header is seen at the next line: what is left of the true one is no reply."""
     said = read((CORPUS / "z2" / name).read_bytes()[1:], [256])
     assert [type(one) for one in said] == ([Header, Garbage] if header else [Garbage])
+
+
+def test_a_run_of_one_program_leaves_the_figures_of_the_others() -> None:
+    before = [{"id": "Z1", "inputs": 5, "found": []}, {"id": "Z8", "inputs": 6, "found": []}]
+    row = {"id": "Z8", "inputs": 7, "found": ["make fuzz ONLY=Z8 SEED=0 BATCH=1\nTraceback"]}
+    assert kept(before, row) == [before[0], row | {"found": ["make fuzz ONLY=Z8 SEED=0 BATCH=1"]}]
