@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,12 @@ pytestmark = pytest.mark.pure
 HOTLINE = "+842473001001"
 SETUP = Setup(
     hotlines=(Hotline(HOTLINE, queue="sales"),),
-    queues=(Queue("sales", (QueueGroup("sales"),), ring_time=3),),
+    queues=(Queue("sales", (QueueGroup("sales"),), ring_time=60),),
     groups=(Group("sales"),),
     agents=(AgentSetup("an", ("sales",), endpoint="an"),),
 )
+BRIEF = replace(SETUP, queues=(replace(SETUP.queues[0], ring_time=3),))
+"""Where it is about a deadline; elsewhere none comes, however long a machine stands still."""
 
 
 PATIENT_S = 20.0
@@ -95,13 +98,14 @@ class SetClock(SystemClock):
 class Rig:
     """An engine on its own, with what it released and when."""
 
-    def __init__(self, folder: Path | None = None, clock: SystemClock | None = None) -> None:
+    def __init__(self, folder: Path | None = None, clock: SystemClock | None = None, setup: Setup = SETUP) -> None:
         self.books = Books()
+        self.setup = setup
         self.released: list[Command] = []
-        self.engine = Engine(World(SETUP), self.books, clock or SystemClock(), self.released.extend, Journal(folder))
+        self.engine = Engine(World(setup), self.books, clock or SystemClock(), self.released.extend, Journal(folder))
 
     async def ready(self) -> None:
-        self.engine.tell(SetupChanged(SETUP))
+        self.engine.tell(SetupChanged(self.setup))
         self.engine.resume(SnapshotTaken("boot", endpoints=(EndpointSeen("an", True),)))
         assert (await self.engine.ask(AgentStatusAsked("an", "available"))).ok
 
@@ -111,8 +115,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(folder: Path | None = None, clock: SystemClock | None = None) -> AsyncIterator[Rig]:
-    rig = Rig(folder, clock)
+async def running(
+    folder: Path | None = None, clock: SystemClock | None = None, setup: Setup = SETUP
+) -> AsyncIterator[Rig]:
+    rig = Rig(folder, clock, setup)
     task = asyncio.create_task(rig.engine.run())
     try:
         await rig.ready()
@@ -275,7 +281,7 @@ async def test_books_that_belong_to_another_instance_end_the_writer() -> None:
 
 
 async def test_a_deadline_wakes_the_engine() -> None:
-    async with running() as rig:
+    async with running(setup=BRIEF) as rig:
         rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
         await until(lambda: rig.rings)
         await until(lambda: not rig.engine.world.calls["1.1"].offers)
@@ -285,7 +291,7 @@ async def test_a_deadline_wakes_the_engine() -> None:
 async def test_a_deadline_comes_although_the_clock_was_set_back_meanwhile() -> None:
     """Nothing else happens: only the deadline wakes the engine, and by the clock it is not due for an hour."""
     clock = SetClock()
-    async with running(clock=clock) as rig:
+    async with running(clock=clock, setup=BRIEF) as rig:
         rig.engine.hear(CallArrived("1.1", HOTLINE, "0967"))
         await until(lambda: rig.rings)
         clock.ahead_ms = -3_600_000

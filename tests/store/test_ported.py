@@ -178,6 +178,7 @@ async def test_blocks_come_in_behind_and_again_after_the_next_import(
         assert await books.look_up("0912345601") == ("", "")
         await until(lambda: books.held.blocks_here == 1)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_an_import_that_ends_between_two_looks_is_followed(url: str, books: Numbers, write) -> None:
