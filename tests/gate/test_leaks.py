@@ -43,7 +43,9 @@ def test_a_secret_anywhere(lab: Path, name: str, leak: str) -> None:
     assert leak not in found
 
 
-@pytest.mark.parametrize("number", ["0912345678", "+84912345678", "02473001001", "PJSIP/0912345678@viettel"])
+@pytest.mark.parametrize("number", [
+    "0912345678", "+84912345678", "02473001001", "PJSIP/0912345678@viettel", "+14155512345", "0088216212345",
+])  # fmt: skip
 def test_a_whole_number_in_log_and_figures(lab: Path, number: str) -> None:
     assert leaks(lab, {"/metrics": f'x{{caller="{number}"}} 1'}, set()) != []
     (lab / "daemon.log").write_text(f"warning why={number}")

@@ -17,7 +17,7 @@ import httpx
 
 SECRET_CHARS_MIN = 8
 """Shorter ones are words that stand anywhere."""
-NUMBER = re.compile(r"(?<![0-9A-Za-z.:_-])(?:\+?84|0)[0-9]{9,10}(?![0-9.])")
+NUMBER = re.compile(r"(?<![0-9A-Za-z.:_-])(?:\+[1-9]|84|0)[0-9]{8,14}(?![0-9.])")
 TOKEN = re.compile(r"td_[A-Za-z0-9_-]{20,}")
 PAGES = ("/metrics", "/openapi.json", "/nowhere", "/api/v1/calls/none.1", "/api/v1/calls?limit=0912345678")
 
