@@ -24,7 +24,7 @@ RATE = 10
 REGISTER_S = 3600
 REGISTER_LIFE_S = 30
 REGISTER_TRIES = 3
-BOUND_S = 15.0
+BOUND_S = 60.0
 _LOGGED = re.compile(r"^-{20,} [^\n]*\n(?:UDP|TCP) message (sent|received)[^\n]*\n\n", re.MULTILINE)
 _UDP_TABLE = Path("/proc/net/udp")
 
