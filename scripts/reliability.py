@@ -264,7 +264,14 @@ def taken(rows: Sequence[Row]) -> str:
 
 
 def told(name: str, value: Any) -> Any:
-    """A file as its table shows it: what the fuzzers saw and found in words of one cell."""
+    """A file as its table shows it: what the fuzzers saw and found, and what grew in the soak, in words of one cell."""
+    if name == "soak" and isinstance(value, dict) and isinstance(value.get("rows"), dict):
+        grown = [
+            f"{key}: {row.get('second_quarter')} in the second quarter, {row.get('last_quarter')} in the last"
+            for key, row in value["rows"].items()
+            if not row.get("flat")
+        ]
+        return value | {"grown": "; ".join(grown) or "nothing"}
     if name != "fuzz" or not isinstance(value, list):
         return value
     rows = []

@@ -147,6 +147,10 @@ class Story:
         rest = await floor.api.agent("a1")
         if rest["state"] == "wrap_up":
             assert rest["wrap_up_until"] == self.resting["wrap_up_until"]
+        else:
+            assert datetime.now(UTC) >= datetime.fromisoformat(self.resting["wrap_up_until"]), (
+                "the rest was not cut short"
+            )
         await until(_hears(self.calls[TALKING], agent_hz("a3")), "the customer hears the agent")
         await until(_hears(self.leg, CUSTOMER_HZ), "the agent hears the customer")
         phone = floor.phones["a2"]

@@ -45,6 +45,7 @@ def test_what_other_programmes_saw_stands_at_its_promise(script: ModuleType, tmp
     fuzz = [{"id": "Z1", "inputs": 20000, "asked": "0 exceptions", "seen": {"p99_ms": 0.5, "by": {}}, "pass": True,
              "found": ["one", "two"]}]  # fmt: skip
     soak = {"calls": 900, "failed": 0, "rung_twice": 0, "ring_p50_ms": 20.0, "ring_p99_ms": 90.0}
+    soak |= {"rows": {"a": {"flat": True}, "b": {"flat": False, "second_quarter": 1.0, "last_quarter": 2.0}}}
     code, page = made(script, tmp_path, sim=sim, fuzz=fuzz, soak=soak)
     assert code == 1, "one seed broke something"
     assert (
@@ -54,6 +55,7 @@ def test_what_other_programmes_saw_stands_at_its_promise(script: ModuleType, tmp
     assert "hostile inputs: 20,000, all as asked (Z1)" in page
     assert "| Z1 | 20000 | 0 exceptions | p99_ms 0.5 | True | one; two |" in page
     assert "caller's INVITE to agent's INVITE: p50 20.0 ms, p99 90.0 ms (soak)" in page
+    assert "| b: 1.0 in the second quarter, 2.0 in the last |" in page
     assert "days with one record a call: 50 of 50 seeds (sim)" in page
 
 
