@@ -216,15 +216,15 @@ async def _killed_busy(floor: Ward, deaths: Deaths) -> None:
 async def _rests_end(floor: Ward, crowd: Crowd, ends: dict[str, str]) -> list[float]:
     """Each who rests gets the next call when the rest is over: by how much too early or too late."""
     late = []
+    known = {name: len(floor.phones[name].calls) for name in crowd.resters}  # all at once: they may end together
     for name in crowd.resters:
-        known = len(floor.phones[name].calls)
 
-        async def rung(name: str = name, known: int = known) -> bool:
-            return len(floor.phones[name].calls) > known
+        async def rung(name: str = name) -> bool:
+            return len(floor.phones[name].calls) > known[name]
 
         await until(rung, f"{name} rings after the rest", WRAP_S + BUSY_S)
         over = _epoch_s(ends[name])
-        leg = floor.phones[name].calls[known]
+        leg = floor.phones[name].calls[known[name]]
         late.append(abs(leg.at["invite"] - asyncio.get_running_loop().time() + time.time() - over))
     return late
 
