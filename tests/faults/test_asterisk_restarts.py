@@ -71,6 +71,7 @@ async def _once(floor: Ward, how: str, n: int) -> tuple[float, float]:
     floor.dial(HOTLINE, ringing)
     await floor.live(ringing, state="ringing")
     asterisk = floor.lab.pid("asterisk")
+    await _next_second()
     if how == "killed":
         floor.lab.kill("asterisk")
     else:
@@ -100,6 +101,15 @@ async def _once(floor: Ward, how: str, n: int) -> tuple[float, float]:
     assert phone.live() == []
     await floor.serve_one(HOTLINE, f"0287{n:06d}")
     return over, handled
+
+
+async def _next_second() -> None:
+    """Wait for the next second: Asterisk names a call by the second and by a number that begins anew at each start.
+
+    One that starts twice within a second gives two calls one name, and the second is taken for an echo of the first
+    (docs/asterisk-facts.md, A28).
+    """
+    await asyncio.sleep(1.0 - time.time() % 1.0)
 
 
 async def _first_call(floor: Ward, number: str, up: float) -> float:
