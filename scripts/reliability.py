@@ -88,8 +88,8 @@ LIMITS: Final = """## What this does not claim
 * The simulator proves the controller against a model of Asterisk that passes the same facts as the real one; it does
   not prove Asterisk.
 * Calls do not survive the death of Asterisk itself, nor of the machine.
-* Asterisk names a call by the second and a number that begins anew at each start: when it starts twice within one second
-  and both had as many calls, the later of two calls with one name is declined as an echo of the earlier.
+* Asterisk names a call by the second and a number that begins anew at each start: when it starts twice within one
+  second and both had as many calls, the later of two calls with one name is declined as an echo of the earlier.
 * Commands are carried out at least once and are safe to repeat; a prompt may play twice.
 * Everything was measured on loopback, tests, phones, Asterisk and controller on the same two cores; carriers' networks
   have times of their own.
