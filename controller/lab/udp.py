@@ -17,7 +17,11 @@ class Port:
         self._heard = heard
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        self._socket.bind((host, port))
+        try:
+            self._socket.bind((host, port))
+        except OSError:
+            self._socket.close()
+            raise
         self.at: tuple[str, int] = self._socket.getsockname()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._read)
