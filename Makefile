@@ -14,6 +14,8 @@ WITH_TOOLS := PATH="$(CURDIR)/.tools/bin:$$PATH"
 # Every fault of the programme, each where it is shown: beside a real Asterisk, in the simulator, in books, in recordings.
 FAULTED := tests/faults $(wildcard tests/live/test_odd_*.py) tests/sim/test_faults.py tests/store/test_upgrade.py \
 	tests/core/test_recordings.py tests/core/test_queue_model.py
+# Those of them that ask the same of a lab whose books lie on PostgreSQL.
+ON_POSTGRESQL := tests/faults/test_kill.py tests/faults/test_promises.py tests/faults/test_asterisk_restarts.py
 
 .PHONY: help setup run test check bench soak sim faults fuzz search reliability rules fraud clean
 
@@ -45,9 +47,10 @@ sim: setup ## the whole controller on virtual time with every fault (SEED=n TO=s
 	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED)) $(if $(TO),--to $(TO)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(FIRST),--first $(FIRST)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FAULT),--fault $(FAULT))
 
-faults: ## every fault against a real Asterisk as often as asked, figures to var/reliability (N=5: at most five times each)
+faults: ## every fault against a real Asterisk as often as asked, figures to var/reliability (N=5: at most five times each; ON=postgresql)
 	@TEST=1 scripts/setup.sh
-	@FAULTS_N=$(N) $(WITH_TOOLS) $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=1800 $(FAULTED)
+	@FAULTS_N=$(N) FAULTS_ON=$(ON) $(WITH_TOOLS) $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=1800 \
+		$(if $(filter postgresql,$(ON)),$(ON_POSTGRESQL),$(FAULTED))
 
 reliability: ## docs/reliability.md from what the simulator, the faults, the fuzzers and the soak left in var/reliability
 	@python3 scripts/reliability.py

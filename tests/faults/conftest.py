@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from controller.store.db import migrate
+from tests.faults.figures import ON_POSTGRESQL
 from tests.faults.rude_proxy import RudeProxy
 from tests.faults.ward import Ward
 from tests.live import conftest as live
 from tests.live.harness import Api, Lab, free_base
 from tests.live.setups import BASE
+from tests.store import postgres
+from tests.store.conftest import _say
 
 PROXY_PORT = 6
 setup, api, pytest_runtest_makereport = live.setup, live.api, live.pytest_runtest_makereport
@@ -33,12 +39,25 @@ def proxy(base: int) -> Iterator[RudeProxy]:
 @pytest.fixture(scope="session")
 def lab(base: int, proxy: RudeProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Asterisk and a daemon that reaches it only through the proxy."""
-    running = Lab.start(tmp_path_factory.mktemp("faults"), BASE, f"ari.url={proxy.url}", base=base)
-    try:
-        yield running
-    finally:
-        proxy.polite()
-        running.stop()
+    with _books() as books:
+        running = Lab.start(tmp_path_factory.mktemp("faults"), BASE, f"ari.url={proxy.url}", *books, base=base)
+        try:
+            yield running
+        finally:
+            proxy.polite()
+            running.stop()
+
+
+@contextmanager
+def _books() -> Iterator[tuple[str, ...]]:
+    """Settings that put the books elsewhere than in the lab's own file, and what they need."""
+    if not ON_POSTGRESQL:
+        yield ()
+        return
+    with postgres.running(durable=True) as server:
+        asyncio.run(_say(server, "CREATE DATABASE faults"))
+        asyncio.run(migrate(server.url("faults")))
+        yield (f"database.url={server.url('faults')}",)
 
 
 @pytest.fixture

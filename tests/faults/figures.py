@@ -22,6 +22,8 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "var/reliability"
 FAULTS_N = os.environ.get("FAULTS_N", "")
+ON_POSTGRESQL = os.environ.get("FAULTS_ON") == "postgresql"
+"""Whether the books of the lab lie on PostgreSQL (`make faults ON=postgresql`): the figures say so."""
 
 
 def runs(short: int, asked: int) -> int:
@@ -60,6 +62,7 @@ def record(
     `promise` names the line of the promises (scripts/reliability.py) that this shows. A row says of which commit it is,
     and of how many tries it is at most when not as many were made as the programme asks for.
     """
+    what += ", on PostgreSQL" if ON_POSTGRESQL else ""
     row: dict[str, Any] = {"id": fault, "what": what, "asked": asked, "unit": unit, "promise": promise, "note": note}
     if isinstance(seen, str):
         row |= {"seen": seen, "times": times, "passed": passed}
