@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from controller.store.db import migrate
 from tests.faults.figures import ON_POSTGRESQL
 from tests.faults.rude_proxy import RudeProxy
 from tests.faults.ward import Ward
@@ -16,7 +14,7 @@ from tests.live import conftest as live
 from tests.live.harness import Api, Lab, free_base
 from tests.live.setups import BASE
 from tests.store import postgres
-from tests.store.conftest import _say
+from tests.store.conftest import migrated
 
 PROXY_PORT = 6
 setup, api, pytest_runtest_makereport = live.setup, live.api, live.pytest_runtest_makereport
@@ -55,9 +53,7 @@ def _books() -> Iterator[tuple[str, ...]]:
         yield ()
         return
     with postgres.running(durable=True) as server:
-        asyncio.run(_say(server, "CREATE DATABASE faults"))
-        asyncio.run(migrate(server.url("faults")))
-        yield (f"database.url={server.url('faults')}",)
+        yield (f"database.url={migrated(server, 'faults')}",)
 
 
 @pytest.fixture

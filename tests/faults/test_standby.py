@@ -18,7 +18,6 @@ import httpx
 import pytest
 
 from controller.lab.sipcall import Rule, SipCall
-from controller.store.db import migrate
 from controller.store.tables import SCHEMA_REVISION
 from tests.faults.figures import record, runs
 from tests.faults.pair import AGI_2, NAMES, PROXY_1, PROXY_2, START_S, Pair, Twins
@@ -28,7 +27,7 @@ from tests.live import conftest as live
 from tests.live.floor import CUSTOMER_HZ, SPEECH, agent_hz
 from tests.live.harness import REPOSITORY, Api, free_base, soon, until
 from tests.live.setups import BASE, HOTLINE, hotline, queue, table, whole
-from tests.store.conftest import _say
+from tests.store.conftest import migrated
 from tests.store.postgres import running
 
 LEAD_LOST = 75
@@ -66,12 +65,11 @@ def lab(base: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Asterisk, PostgreSQL and two daemons, each with a line to either that can be watched and cut."""
     directory = tmp_path_factory.mktemp("pair")
     with running() as server:
-        asyncio.run(_say(server, "CREATE DATABASE pair"))
-        asyncio.run(migrate(server.url("pair")))
+        here = migrated(server, "pair")
         wires = {name: Wire(server.folder / name, server.folder).start() for name in NAMES}
         ports = zip(NAMES, (PROXY_1, PROXY_2), strict=True)
         proxies = {name: RudeProxy(base + port, base + 1).start() for name, port in ports}
-        url = f"{server.url('pair').partition('?')[0]}?host={wires['a'].folder}"
+        url = f"{here.partition('?')[0]}?host={wires['a'].folder}"
         pair = Pair.start(
             directory, BASE, f"database.url={url}", f"ari.url={proxies['a'].url}",
             f"standby.agi=127.0.0.1:{base + AGI_2}", base=base,

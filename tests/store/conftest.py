@@ -50,8 +50,7 @@ def clock() -> StoppedClock:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     with running() as found:
-        asyncio.run(_say(found, "CREATE DATABASE migrated"))
-        asyncio.run(migrate(found.url("migrated")))
+        migrated(found, "migrated")
         yield found
 
 
@@ -60,6 +59,13 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("migrated") / "books.db"
     asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
     return path
+
+
+def migrated(server: Server, name: str) -> str:
+    """Make a database of today's schema with nothing in it; its URL."""
+    asyncio.run(_say(server, f"CREATE DATABASE {name}"))
+    asyncio.run(migrate(server.url(name)))
+    return server.url(name)
 
 
 async def _say(server: Server, sql: str) -> None:
