@@ -140,9 +140,8 @@ def rang_out(turn: Turn, name: str, pause_after: int) -> None:
 
     Callers wait on: only those who are offline are not signed in.
     """
-    agent = turn.world.agents[name]
-    turn.change_agent(name, unanswered=agent.unanswered + 1)
-    if agent.status == "available" and 0 < pause_after <= agent.unanswered + 1:
+    agent = turn.change_agent(name, unanswered=turn.world.agents[name].unanswered + 1)
+    if agent.status == "available" and 0 < pause_after <= agent.unanswered:
         turn.change_agent(name, status="not_ready", reason=NO_ANSWER)
 
 
