@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.cli_progress import Shown
 from controller.core.setup import Setup
 from controller.store.db import Database, migrate
 from controller.store.numbers import Numbers
@@ -76,7 +77,7 @@ async def bring_in(url: str, path: Path) -> None:
     """Import one list, and say how long that took and what it needed."""
     database = Database(url)
     began, cpu = time.perf_counter(), time.process_time()
-    await Numbers(database).import_ported(path, time.time_ns() // 1_000_000)
+    await Numbers(database).import_ported(path, time.time_ns() // 1_000_000, progress=Shown())
     took = time.perf_counter() - began
     await database.close()
     sys.stdout.write(

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import typer
-
 from controller.cli_client import Client, DaemonAwayError, RefusedError
 from controller.cli_options import complain, say
+from controller.cli_progress import Shown
 from controller.cli_words import language, words
 from controller.clock import SystemClock
 from controller.core.saying import told
@@ -21,10 +19,8 @@ from controller.core.setup import Setup
 from controller.settings import Settings
 
 if TYPE_CHECKING:
-    from controller.store.ported_files import Progress
     from controller.store.ported_import import Imported
 
-PERCENT_ALL: Final = 100
 REFRESH: Final = "/api/v1/numbers/refresh"
 
 
@@ -60,21 +56,6 @@ def look_over(path: Path, kind: str, setup: Setup, *, skip_bad: bool = False) ->
     say(words("looked_over", path, report.rows, kind, report.bad))
 
 
-def progress_bar() -> Progress | None:
-    """Something that shows how far a file is read, where somebody watches."""
-    if not sys.stderr.isatty():
-        return None
-    last = [-1]
-
-    def show(done: int, whole: int) -> None:
-        percent = 100 * done // whole if whole else 100
-        if percent != last[0]:
-            last[0] = percent
-            typer.echo(f"\r{words('reading', percent)}", err=True, nl=percent == PERCENT_ALL)
-
-    return show
-
-
 async def _import(settings: Settings, path: Path, kind: str, setup: Setup, *, skip_bad: bool) -> Imported:
     from controller.store.db import Database  # noqa: PLC0415 - only this verb needs the books
     from controller.store.numbers import Numbers  # noqa: PLC0415 - the same
@@ -85,9 +66,9 @@ async def _import(settings: Settings, path: Path, kind: str, setup: Setup, *, sk
     try:
         if kind == "blocked":
             return await numbers.import_blocked(path, at_ms, by, country, timezone)
-        shown = progress_bar()
-        return await numbers.import_ported(
-            path, at_ms, by, setup.carrier_spelling, country, skip_bad=skip_bad, progress=shown
-        )
+        with Shown() as shown:
+            return await numbers.import_ported(
+                path, at_ms, by, setup.carrier_spelling, country, skip_bad=skip_bad, progress=shown
+            )
     finally:
         await database.close()

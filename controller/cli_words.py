@@ -58,7 +58,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "by_hand": ("{0} numbers named by hand", "{0} số được gán tay"),
     "lookup_off": ("no look-up service", "không có dịch vụ tra cứu"),
     "lookup_is": ("look-up service {0}, {1} answers remembered", "dịch vụ tra cứu {0}, nhớ {1} câu trả lời"),
-    "reading": ("reading {0} %", "đang đọc {0} %"),
+    "importing": ("importing: {0} %", "đang nhập: {0} %"),
     "nothing_to_apply": (
         "name a setup FILE, --ported FILE or --blocked FILE",
         "hãy nêu TỆP cấu hình, --ported TỆP hoặc --blocked TỆP",

@@ -14,6 +14,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 CARRIER_BITS = 8
 LIST_BITS = 6
@@ -34,6 +35,14 @@ _LOWEST_FIRST = array("H", (1,)).tobytes()[0] == 1
 _DIGITS = re.compile(r"[1-9][0-9]{0,14}")
 
 Words = Sequence[int]
+
+
+class Stretch(NamedTuple):
+    """A part of a merge: sorted words, rows of the list's last run that are gone, and words it was made of."""
+
+    words: list[int]
+    gone: int
+    taken: int
 
 
 def word_of(number: int, place: int, carrier: int) -> int:
@@ -135,8 +144,8 @@ def place_of(carrier: str, places: dict[str, int]) -> int:
     return place
 
 
-def merged(old: Words, place: int, runs: Sequence[Words]) -> Iterator[tuple[list[int], int]]:
-    """A list takes the place of what it brought before: yield sorted words, a stretch at a time, and how many are gone.
+def merged(old: Words, place: int, runs: Sequence[Words]) -> Iterator[Stretch]:
+    """A list takes the place of what it brought before: yield sorted words, a stretch at a time.
 
     `old` are the words in force, sorted; those of the list at `place` go. `runs` are sorted words of the new list; of
     a number in several, the last run counts, and new words win over old ones of other lists. Every stretch holds
@@ -153,14 +162,14 @@ def merged(old: Words, place: int, runs: Sequence[Words]) -> Iterator[tuple[list
         at = ends
 
 
-def _stretch(before: Words, place: int, new: list[Words]) -> tuple[list[int], int]:
+def _stretch(before: Words, place: int, new: list[Words]) -> Stretch:
     fresh = {word >> SHIFT: word for word in chain.from_iterable(new)}
     kept = {word >> SHIFT: word for word in before if word >> CARRIER_BITS & (LISTS_MAX - 1) != place}
     gone = 0
     if len(kept) < len(before):
         own = (word >> SHIFT for word in before if word >> CARRIER_BITS & (LISTS_MAX - 1) == place)
         gone = sum(1 for number in own if number not in fresh)
-    return sorted((kept | fresh).values()), gone
+    return Stretch(sorted((kept | fresh).values()), gone, len(before) + sum(map(len, new)))
 
 
 def _bounds(runs: Sequence[Words]) -> list[int]:

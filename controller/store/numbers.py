@@ -32,7 +32,8 @@ from controller.store import audit, number_files, ported_books, ported_import
 from controller.store.db import Database
 from controller.store.number_files import ReadRow, Report, Values
 from controller.store.ported_books import FETCHED_BLOCKS, Edition
-from controller.store.ported_files import Progress, Reading
+from controller.store.ported_course import Progress
+from controller.store.ported_files import Reading
 from controller.store.ported_import import Imported, Order
 from controller.store.statements import insert_for
 from controller.store.tables import blocked, meta, number_carrier

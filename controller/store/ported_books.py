@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, cast, delete, insert, select, tuple_, update
+from sqlalchemy import BigInteger, cast, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.core.ported import SHIFT, PortedTable, packed
@@ -108,16 +108,25 @@ async def come_into_force(connection: AsyncConnection, edition: Edition, instead
     return True
 
 
-async def drop_before(database: Database, edition: int) -> None:
-    """Forget editions that began before this one, a few blocks at a time: they are over, or were never finished."""
+async def drop_before(database: Database, edition: int, told: Callable[[int, int], None]) -> None:
+    """Forget editions that began before this one, a few blocks at a time: they are over, or were never finished.
+
+    `told` hears how many blocks are gone, and how many there were.
+    """
     key = (ported_block.c.edition, ported_block.c.n)
     some = select(*key).where(ported_block.c.edition < cast(edition, BigInteger)).limit(DROPPED_BLOCKS)
+    async with database.reading() as connection:
+        old = select(func.count()).select_from(ported_block).where(ported_block.c.edition < cast(edition, BigInteger))
+        whole, done = await connection.scalar(old) or 0, 0
     while True:
         async with database.writing() as connection:
             gone = (await connection.execute(delete(ported_block).where(tuple_(*key).in_(some)))).rowcount
             if gone < DROPPED_BLOCKS:
                 await connection.execute(delete(ported_edition).where(ported_edition.c.edition < edition))
-                return
+        done += gone
+        told(done, whole)
+        if gone < DROPPED_BLOCKS:
+            return
 
 
 async def drop(database: Database, edition: int) -> None:

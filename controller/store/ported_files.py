@@ -30,9 +30,6 @@ _NATIONAL: Final = frozenset(f"0{digit}".encode() for digit in MOBILE_FIRST)
 _ABROAD: Final = frozenset(f"84{digit}".encode() for digit in MOBILE_FIRST)
 _NATIONAL_DIGITS: Final = 10
 
-Progress = Callable[[int, int], None]
-"""Told every so often while a file is read: bytes so far, and bytes in all."""
-
 
 class Spill:
     """Words that wait on disk, in runs, in a file that is gone when this is closed."""
@@ -57,6 +54,11 @@ class Spill:
         except OSError as error:
             raise LedgerError(f"no room for the numbers while they are sorted: {error.strerror}") from error
 
+    @property
+    def rows(self) -> int:
+        """How many words there are in all runs."""
+        return self._ends[-1] if self._ends else 0
+
     def end_run(self) -> None:
         """What was written since the last end is one sorted run."""
         self._ends.append(self._file.tell() // WORD_BYTES)
@@ -67,7 +69,7 @@ class Spill:
             self._file.flush()
         except OSError as error:
             raise LedgerError(f"no room for the numbers while they are sorted: {error.strerror}") from error
-        if not self._ends or not self._ends[-1]:
+        if not self.rows:
             return [array("Q")]
         self._map = mmap.mmap(self._file.fileno(), 0, prot=mmap.PROT_READ)
         view = memoryview(self._map).cast("Q")
@@ -83,7 +85,8 @@ class Spill:
 class Reading:
     """What is needed to read one file, and what has been found in it so far.
 
-    `places` maps names of carriers to their places in the table, and grows. `place` is the list's own.
+    `places` maps names of carriers to their places in the table, and grows. `place` is the list's own. `progress` is
+    told the bytes that are read, and how many there are.
     """
 
     path: Path
@@ -92,7 +95,12 @@ class Reading:
     places: dict[str, int]
     place: int
     report: Report = field(default_factory=Report)
-    progress: Progress | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    @property
+    def file_bytes(self) -> int:
+        """How long the file is; 0 when nobody can tell, as of a pipe."""
+        return self.path.stat().st_size if self.path.is_file() else 0
 
 
 def collect(reading: Reading, spill: Spill) -> None:
@@ -150,8 +158,7 @@ def _unended(lines: list[bytes]) -> list[bytes]:
 
 def _told(chunks: Iterator[tuple[int, list[bytes]]], reading: Reading) -> Iterator[tuple[int, list[bytes]]]:
     """Pass lines on, and tell how far the file is read."""
-    whole = reading.path.stat().st_size if reading.path.is_file() else 0
-    done = 0
+    whole, done = reading.file_bytes, 0
     for first, lines in chunks:
         yield first, lines
         done += sum(map(len, lines)) + len(lines)

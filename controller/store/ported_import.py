@@ -12,8 +12,9 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -27,7 +28,8 @@ from controller.store import audit, ported_books, ported_files
 from controller.store.db import Database
 from controller.store.number_files import Report
 from controller.store.ported_books import Edition, Listed
-from controller.store.ported_files import Progress, Reading, Spill
+from controller.store.ported_course import Course, Part, Progress
+from controller.store.ported_files import Reading, Spill
 from controller.store.tables import ported_block
 
 WRITTEN_BLOCKS: Final = 16
@@ -60,17 +62,20 @@ class Order:
 
 async def run(database: Database, order: Order, progress: Progress | None = None) -> Imported:
     """Import one list; SetupError with every mistake and nothing changed when it may not have any."""
+    course: Course | None = None
     for _ in range(ATTEMPTS):
         async with database.reading() as connection:
             base = await ported_books.in_force(connection)
+        course = course or Course(progress, order.reading.file_bytes, base.rows)
         lists, place = _place_for(base.lists, order.list_name)
         places = {name: n for n, name in enumerate(base.carriers)}
-        reading = replace(order.reading, places=places, place=place, report=Report(), progress=progress)
+        told = partial(course.at, Part.READ)
+        reading = replace(order.reading, places=places, place=place, report=Report(), progress=told)
         with Spill() as new, Spill() as old:
             await asyncio.to_thread(ported_files.collect, reading, new)
             reading.report.check(skip_bad=order.skip_bad)
-            await _copy(database, base, old)
-            merging = _Merging(database, base, lists, old, new, order, reading)
+            await _copy(database, base, old, partial(course.at, Part.COPY))
+            merging = _Merging(database, base, lists, old, new, order, reading, course)
             if await merging.write():
                 report = reading.report
                 return Imported(report.rows, merging.gone, report.bad, tuple(report.problems))
@@ -89,7 +94,7 @@ def _place_for(lists: tuple[Listed, ...], name: str) -> tuple[list[Listed], int]
     return [*found, Listed("", 0, 0)], len(found)
 
 
-async def _copy(database: Database, base: Edition, spill: Spill) -> None:
+async def _copy(database: Database, base: Edition, spill: Spill, told: Callable[[int, int], None]) -> None:
     """Bring the edition in force into one run on disk."""
     n = 0
     while base.number:
@@ -100,6 +105,7 @@ async def _copy(database: Database, base: Edition, spill: Spill) -> None:
             if at in found:
                 spill.add(ported.unpacked(found[at]))
         n += len(many)
+        told(n * ported.BLOCK_ROWS, base.rows)
         if len(found) < len(many):
             break
     spill.end_run()
@@ -116,9 +122,11 @@ class _Merging:
     new: Spill
     order: Order
     reading: Reading
+    course: Course
     number: int = 0
     rows: int = 0
     gone: int = 0
+    taken: int = 0
     counts: Counter[int] = field(default_factory=Counter)
 
     async def write(self) -> bool:
@@ -131,6 +139,7 @@ class _Merging:
                 await connection.execute(insert(ported_block), batch)
             self.old.let_go()
             self.new.let_go()
+            self.course.at(Part.WRITE, self.taken, self.old.rows + self.new.rows)
         edition = self._edition()
         async with self.database.writing() as connection:
             done = await ported_books.come_into_force(connection, edition, self.base.number)
@@ -139,7 +148,7 @@ class _Merging:
                 change = audit.Entry(self.order.by, "numbers.import", subject, old=f"{self.gone} gone", new=told)
                 await audit.write(connection, self.order.at_ms, change)
         if done:
-            await ported_books.drop_before(self.database, self.number)
+            await ported_books.drop_before(self.database, self.number, partial(self.course.at, Part.CLEAR))
         else:
             await ported_books.drop(self.database, self.number)
         return done
@@ -147,8 +156,9 @@ class _Merging:
     def _block_rows(self) -> Iterator[dict[str, Any]]:
         """Yield the row of every block, merging as it goes."""
         n, waiting = 0, list[int]()
-        for words, gone in merged(self.old.runs()[0], self.reading.place, self.new.runs()):
+        for words, gone, taken in merged(self.old.runs()[0], self.reading.place, self.new.runs()):
             self.gone += gone
+            self.taken += taken
             waiting += words
             whole = len(waiting) - len(waiting) % ported.BLOCK_ROWS
             for at in range(0, whole, ported.BLOCK_ROWS):

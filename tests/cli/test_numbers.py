@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from controller import cli_import
+from controller import cli_progress
+from controller.cli_progress import Shown
 from tests.web.house import SETUP
 
 pytestmark = pytest.mark.web
@@ -96,15 +97,70 @@ def test_bad_lines_of_a_list_are_passed_over_when_told_to(run, setup_file, tmp_p
     assert told.err == "tongdai: warning: ported.csv:3: number: 'xx' is no phone number\n"
 
 
-def test_who_watches_sees_how_far_a_list_is_read(monkeypatch, capsys):
-    assert cli_import.progress_bar() is None
+class Watch:
+    """A clock that is set by hand."""
+
+    at_s = 100.0
+
+    def __call__(self):
+        return self.at_s
+
+
+def showing(shown, watch, *steps):
+    """Say of each step when it comes and how much is done."""
+    began_s = watch.at_s
+    with shown:
+        for after_s, done in steps:
+            watch.at_s = began_s + after_s
+            shown(done, 1_000)
+
+
+def test_who_watches_sees_one_line_that_goes_on(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    shown = cli_import.progress_bar()
-    assert shown
-    for done in (0, 50, 51, 100, 100):
-        shown(done, 100)
-    shown(0, 0)
-    assert capsys.readouterr().err == "\rreading 0 %\rreading 50 %\rreading 51 %\rreading 100 %\n"
+    watch = Watch()
+    showing(Shown(watch), watch, (0.1, 10), (0.6, 70), (0.7, 79), (0.7, 80), (0.8, 1_000), (0.9, 1_000))
+    assert capsys.readouterr().err == "\rimporting: 7 %\rimporting: 8 %\rimporting: 100 %\n"
+    showing(Shown(watch), watch, (0.1, 10), (0.4, 1_000))
+    assert capsys.readouterr().err == "", "what is over at once is not worth a line"
+
+
+def test_a_log_has_a_line_every_ten_percent_and_none_when_it_is_quick(monkeypatch, capsys):
+    monkeypatch.setenv("LANG", "vi_VN.UTF-8")
+    watch = Watch()
+    showing(Shown(watch), watch, *((n * 5.0, n * 10) for n in range(101)))
+    assert capsys.readouterr().err == "".join(f"đang nhập: {n} %\n" for n in range(10, 101, 10))
+    showing(Shown(watch), watch, *((n * 0.5, n * 100) for n in range(11)))
+    assert capsys.readouterr().err == "đang nhập: 60 %\nđang nhập: 100 %\n"
+    showing(Shown(watch), watch, (0, 0), (2.9, 1_000))
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_begins_on_a_line_of_its_own(run, setup_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli_progress, "WATCHED_QUIET_S", 0.0)
+    run("apply", setup_file, "--yes")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    ported = tmp_path / "ported.csv"
+    ported.write_text("number,carrier\nxx,viettel\n")
+    shown, _, error = run("apply", "--ported", ported).err.partition("\n")
+    assert shown.startswith("\rimporting: ")
+    assert error == "tongdai: ported.csv:2: number: 'xx' is no phone number\n"
+
+
+def test_an_import_shows_how_far_it_is_in_both_languages(run, setup_file, tmp_path, monkeypatch, environ):
+    """The whole command on a terminal where nothing is too quick to be shown."""
+    monkeypatch.setattr(cli_progress, "WATCHED_QUIET_S", 0.0)
+    run("apply", setup_file, "--yes")
+    ported = tmp_path / "ported.csv"
+    ported.write_text("number,carrier\n" + "".join(f"0912{n:06},viettel\n" for n in range(30_000)))
+    assert run("apply", "--ported", ported).err == "", "nobody watches"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    for lang, word in (("en_US.UTF-8", "importing"), ("vi_VN.UTF-8", "đang nhập")):
+        environ.setenv("LANG", lang)
+        shown = [line for line in run("apply", "--ported", ported).err.split("\r") if line]
+        percent = [int(line.removeprefix(f"{word}: ").removesuffix(" %\n").removesuffix(" %")) for line in shown]
+        assert percent == sorted(set(percent))
+        assert (percent[-1], shown[-1][-1]) == (100, "\n")
+        assert len(percent) > 4
 
 
 @pytest.mark.usefixtures("asking")

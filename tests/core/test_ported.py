@@ -130,14 +130,15 @@ def test_merging_is_what_a_dictionary_would_do(
         patch.setattr(ported, "SAMPLE_ROWS", 2)
         patch.setattr(ported, "STRETCH_SAMPLES", 2)
         stretches = list(merged(sorted(word_of(n, w, c) for n, (w, c) in rows.items()), place, words))
-    flat = [word for stretch, _ in stretches for word in stretch]
+    flat = [word for stretch in stretches for word in stretch.words]
     assert flat == sorted(word_of(n, w, c) for n, (w, c) in (expected | new).items())
-    assert sum(count for _, count in stretches) == gone
+    assert sum(stretch.gone for stretch in stretches) == gone
+    assert sum(stretch.taken for stretch in stretches) == len(rows) + sum(map(len, words))
 
 
 def test_a_stretch_stays_small_however_many_lists_there_are() -> None:
     runs = [sorted(word_of(n * 7 + run, 0, 0) for n in range(20_000)) for run in range(3)]
-    sizes = [len(stretch) for stretch, _ in merged([], 1, runs)]
+    sizes = [len(stretch.words) for stretch in merged([], 1, runs)]
     assert sum(sizes) == 60_000
     assert max(sizes) <= ported.SAMPLE_ROWS * (ported.STRETCH_SAMPLES + len(runs) + 1)
     assert len(sizes) > 1 or ported.SAMPLE_ROWS * ported.STRETCH_SAMPLES > 60_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from controller.store import audit, number_files, ported_books, ported_files, po
 from controller.store.db import Database, migrate
 from controller.store.number_files import Report
 from controller.store.numbers import Imported, Numbers
+from controller.store.ported_course import Course
 from controller.store.ported_files import Reading, Spill, collect
 from controller.store.tables import ported_block, ported_edition
 from tests.store.conftest import NOW_MS
@@ -234,15 +236,63 @@ async def test_an_import_that_breaks_half_way_leaves_what_was_and_goes_with_the_
     assert [entry.new for entry in await audit.latest(database)] == ["1 rows", "1 rows"]
 
 
-async def test_progress_is_told_to_the_end(books: Numbers, write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(number_files, "CHUNK_BYTES", 64)
-    path = write(HEAD + "".join(f"09123456{n:02},viettel\n" for n in range(20)))
-    told: list[tuple[int, int]] = []
-    await books.import_ported(path, NOW_MS, progress=lambda done, whole: told.append((done, whole)))
+class Steps:
+    """What is told of the progress of an import."""
+
+    def __init__(self, books: Numbers) -> None:
+        self.books, self.told = books, list[tuple[int, int]]()
+
+    async def of(self, path: Path, at_ms: int) -> list[tuple[int, int]]:
+        self.told = []
+        await self.books.import_ported(path, at_ms, progress=lambda done, whole: self.told.append((done, whole)))
+        return self.told
+
+
+def parts(told: list[tuple[int, int]], file_bytes: int, rows: int) -> list[int]:
+    """How many steps each part of an import had, its end included."""
+    course = Course(lambda _done, _whole: None, file_bytes, rows)
+    ends = (*course._before[1:], course._whole)
+    assert {whole for _, whole in told} == {course._whole}
+    return [sum(begin < done <= end for done, _ in told) for begin, end in zip(course._before, ends, strict=True)]
+
+
+@pytest.mark.usefixtures("small")
+async def test_progress_is_told_while_reading_and_while_writing_and_never_goes_back(books: Numbers, write) -> None:
+    steps, path = Steps(books), write(HEAD + "".join(f"09123456{n:02},viettel\n" for n in range(40)))
     size = path.stat().st_size
-    assert told == sorted(told)
-    assert len(told) > 3
-    assert told[-1] == (size, size)
+    for n, rows in enumerate((0, 40)):
+        told = await steps.of(path, NOW_MS + n)
+        assert [done for done, _ in told] == sorted({done for done, _ in told}), "each step is one forward"
+        assert told[-1][0] == told[-1][1]
+        read, copied, written, cleared = parts(told, size, rows)
+        assert min(read, written) > 3
+        assert (copied > 0) is (rows > 0)
+        assert cleared > 0
+
+
+@pytest.mark.usefixtures("small")
+async def test_progress_does_not_go_back_when_an_import_begins_anew(
+    books: Numbers, write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plainly, again = ported_books.come_into_force, iter([False, False])
+
+    async def late(*args: object) -> bool:
+        return next(again, True) and await plainly(*args)
+
+    monkeypatch.setattr(ported_books, "come_into_force", late)
+    told = await Steps(books).of(write(HEAD + "".join(f"09123456{n:02},viettel\n" for n in range(40))), NOW_MS)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert told[-1][0] == told[-1][1]
+
+
+async def test_progress_ends_where_nobody_knows_how_long_the_list_is(books: Numbers, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = asyncio.create_task(asyncio.to_thread(pipe.write_text, HEAD + "0912345600,viettel\n"))
+    told = await Steps(books).of(pipe, NOW_MS)
+    await writing
+    assert told[-1][0] == told[-1][1]
+    assert await books.find("+84912345600") == "viettel"
 
 
 async def test_places_of_lists_run_out_and_are_given_back(
