@@ -1,7 +1,8 @@
 """Ported numbers in blocks of sorted words instead of a row each, and carriers named by hand.
 
 Ten million rows are twelve hundred blocks: a start reads a list of them and not the rows, and an import that is not
-finished is an edition nobody looks at. What was imported before is packed into the first edition.
+finished is an edition nobody looks at. What was imported before is packed into the first edition, and its rows stay: a
+controller of the version before goes on reading them (docs/standby.md). The version after this one lets them go.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables of blocks, move what was imported, and let the table of rows go."""
+    """Make the tables of blocks and pack what was imported into them."""
     op.create_table(
         "ported_edition",
         sa.Column("edition", _NUMBER, autoincrement=False, nullable=False),
@@ -56,11 +57,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_number_carrier"),
     )
     _pack()
-    op.drop_table("ported")
 
 
 def downgrade() -> None:
-    """Make a row of every number again."""
+    """Make a row of every number again: what was imported since stands in blocks alone."""
+    if sa.inspect(op.get_bind()).has_table("ported"):
+        op.execute("DELETE FROM ported")
+    else:  # this migration dropped the table in its first days
+        _make_rows()
+    _unpack()
+    for table in ("number_carrier", "ported_block", "ported_edition"):
+        op.drop_table(table)
+    op.execute("DELETE FROM meta WHERE name IN ('ported', 'carriers_by_hand')")
+
+
+def _make_rows() -> None:
     op.create_table(
         "ported",
         sa.Column("number", _NUMBER, autoincrement=False, nullable=False),
@@ -69,10 +80,6 @@ def downgrade() -> None:
         sa.Column("imported_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_ported"),
     )
-    _unpack()
-    for table in ("number_carrier", "ported_block", "ported_edition"):
-        op.drop_table(table)
-    op.execute("DELETE FROM meta WHERE name IN ('ported', 'carriers_by_hand')")
 
 
 def _pack() -> None:

@@ -1,10 +1,11 @@
-"""Writes what live rows of this program look like, for the programs that come after it (F33).
+"""Writes what live rows of this program look like, and which columns it knows, for the programs after it (F33).
 
     .venv/bin/python -m tests.store.live_rows
 
-One file a schema: `data/live_NNNN.json`, rows `[kind, id, live schema, body]` of every phase of a call and of an agent
-and of everything else that lives, with every field set and with none. Run when a migration is added, and once more
-before a release; never to make a red test green.
+Two files a schema. `data/live_NNNN.json`: rows `[kind, id, live schema, body]` of every phase of a call and of an agent
+and of everything else that lives, with every field set and with none. `data/tables_NNNN.json`: the columns of every
+table this program reads and writes. Run when a migration is added, and once more before a release; never to make a red
+test green.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from controller.core import codec, model
-from controller.store.tables import LIVE_SCHEMA, SCHEMA_REVISION
+from controller.store.tables import LIVE_SCHEMA, SCHEMA_REVISION, metadata
 
 FOLDER = Path(__file__).parent / "data"
 T0_MS = 1_700_000_000_000
@@ -74,12 +75,21 @@ def entities() -> Iterator[Any]:
                 yield maker(cls, n)
 
 
+def tables() -> dict[str, list[str]]:
+    """The columns this program knows, by their table."""
+    return {name: [column.name for column in table.columns] for name, table in sorted(metadata.tables.items())}
+
+
 def main() -> None:
-    """Write the file of the schema in force."""
+    """Write the files of the schema in force."""
     rows = [[*model.key_of(row), LIVE_SCHEMA, codec.dumps_live(row)] for row in entities()]
     path = FOLDER / f"live_{SCHEMA_REVISION}.json"
     path.write_text("[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n", encoding="utf-8")
     print(f"{path.name}: {len(rows)} rows")
+    known = (f"{json.dumps(name)}: {json.dumps(columns)}" for name, columns in tables().items())
+    path = FOLDER / f"tables_{SCHEMA_REVISION}.json"
+    path.write_text("{\n" + ",\n".join(known) + "\n}\n", encoding="utf-8")
+    print(f"{path.name}: {len(metadata.tables)} tables")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import socket
@@ -25,6 +26,7 @@ from controller.store.db import Database, migrate
 from controller.store.ledger import SqlLedger
 from controller.store.tables import SCHEMA_REVISION, metadata
 from tests.store.conftest import StoppedClock
+from tests.store.live_rows import FOLDER
 from tests.store.postgres import Server
 
 pytestmark = pytest.mark.store
@@ -34,26 +36,36 @@ SOON_S = 30.0
 """A limit for a machine that stands still for a while; without one of ours, nothing would ever be said."""
 
 
+BEFORE = json.loads((FOLDER / f"tables_{int(SCHEMA_REVISION) - 1:04d}.json").read_text())
+"""What the program of the version before knows: its tables stay for one version more (`test_upgrade.py`)."""
+
+
 def _tables(connection: Connection) -> set[str]:
     return set(inspect(connection).get_table_names()) - {"alembic_version"}
 
 
+def _ours(_: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:
+    """Leave out a table that is only there for the version before."""
+    return not (kind == "table" and reflected and other is None and name in BEFORE)
+
+
 def _differences(connection: Connection) -> list[object]:
-    return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+    options = {"compare_type": True, "include_object": _ours}
+    return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
 
 async def test_up_down_and_up_again(empty_url: str) -> None:
     assert await migrate(empty_url) == SCHEMA_REVISION
     database = Database(empty_url)
     async with database.reading() as connection:
-        assert await connection.run_sync(_tables) == set(metadata.tables)
+        assert await connection.run_sync(_tables) == set(metadata.tables) | set(BEFORE)
         assert await connection.run_sync(_differences) == []
     async with database.writing() as connection:
         assert await connection.run_sync(schema.downgrade, "base") == ""
         assert await connection.run_sync(_tables) == set()
     assert await migrate(empty_url) == SCHEMA_REVISION
     async with database.reading() as connection:
-        assert await connection.run_sync(_tables) == set(metadata.tables)
+        assert await connection.run_sync(_tables) == set(metadata.tables) | set(BEFORE)
     await database.close()
 
 

@@ -18,15 +18,19 @@ from controller.store.ledger import SqlLedger
 from controller.store.tables import SCHEMA_REVISION
 from tests.faults.figures import record
 from tests.store.conftest import StoppedClock
-from tests.store.live_rows import FOLDER, entities
+from tests.store.live_rows import FOLDER, entities, tables
 
 pytestmark = pytest.mark.store
 
 ROWS = {path.stem.removeprefix("live_"): json.loads(path.read_text()) for path in sorted(FOLDER.glob("live_*.json"))}
 """Live rows as each schema's program wrote them: every phase of a call and of an agent it knew, with every field set
 and with none (`tests/store/live_rows.py` writes the next)."""
-BEFORE_THE_RULE = ("0002", "0003")
-"""What 0003 left behind nobody had been given yet: the rule holds from there on."""
+KNOWN = {
+    path.stem.removeprefix("tables_"): json.loads(path.read_text()) for path in sorted(FOLDER.glob("tables_*.json"))
+}
+"""The columns each schema's program reads and writes, by their table."""
+GIVEN_UP: dict[str, dict[str, str]] = {}
+"""What a migration takes away, table or `table.column`, and since when nobody needs it."""
 
 
 def _to(connection: Connection, revision: str) -> None:
@@ -35,9 +39,10 @@ def _to(connection: Connection, revision: str) -> None:
 
 
 def _columns(connection: Connection) -> dict[tuple[str, str], bool]:
-    """Every column there is, and whether an insert may leave it out."""
+    """Every column of ours, and whether an insert may leave it out."""
     found = inspect(connection)
-    rows = ((table, column) for table in found.get_table_names() for column in found.get_columns(table))
+    names = [name for name in found.get_table_names() if name != "alembic_version"]
+    rows = ((table, column) for table in names for column in found.get_columns(table))
     return {
         (table, column["name"]): bool(
             column["nullable"] or column["default"] is not None or column.get("autoincrement")
@@ -85,22 +90,37 @@ def test_rows_of_this_version_are_kept_for_the_next() -> None:
     assert {kind for kind, *_ in rows} == {key_of(entity)[0] for entity in entities()}
 
 
+def test_the_columns_of_this_version_are_kept_for_the_next() -> None:
+    assert KNOWN[SCHEMA_REVISION] == tables()
+
+
 async def test_a_migration_only_adds(empty_url: str) -> None:
-    """A standby of the next version migrates while the leader of this one goes on writing (docs/standby.md)."""
+    """A standby of the next version migrates while the leader of this one goes on writing (docs/standby.md).
+
+    After each step there is what its program knows and what the program before knows, and nothing else.
+    """
     script = ScriptDirectory(str(schema.script_location()))
     steps = [row.revision for row in reversed(list(script.walk_revisions()))]
+    assert list(KNOWN) == steps
     database = Database(empty_url)
     database.prepare_file()
-    before: dict[tuple[str, str], bool] = {}
+    before: dict[tuple[str, str], bool] = {}  # whether an insert may leave it out
+    known_before: set[tuple[str, str]] = set()
     for step in steps:
         async with database.writing() as connection:
             await connection.run_sync(_to, step)
         async with database.reading() as connection:
             after = await connection.run_sync(_columns)
-        if step not in BEFORE_THE_RULE:
-            assert before.keys() <= after.keys(), f"{step} takes away what the version before writes"
-            tables = {table for table, _ in before}
-            wanted = {key for key, left_out in after.items() if key not in before and key[0] in tables and not left_out}
-            assert wanted == set(), f"{step} wants of the version before what it does not know"
-        before = after
+        known = {(table, column) for table, columns in KNOWN[step].items() for column in columns}
+        assert known_before <= after.keys(), f"{step} takes away what the version before reads and writes"
+        assert after.keys() == known | known_before, f"{step} leaves what neither version knows"
+        gone = {
+            table if table not in KNOWN[step] else f"{table}.{column}" for table, column in before.keys() - after.keys()
+        }
+        assert gone == GIVEN_UP.get(step, {}).keys(), f"{step} takes away what nobody gave a reason for"
+        present = {table for table, _ in before}
+        may_lack = {key for key in after if before.get(key, key[0] in present)}
+        wanted = {key for key in may_lack if not after[key]}
+        assert wanted == set(), f"{step} wants of the version before what it does not know"
+        before, known_before = after, known
     await database.close()
