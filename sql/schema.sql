@@ -156,14 +156,6 @@ CREATE TABLE offers (
 
 CREATE INDEX ix_offers_call_offered_at_ms ON offers (call, offered_at_ms);
 
-CREATE TABLE ported (
-    number INTEGER NOT NULL,
-    carrier TEXT NOT NULL,
-    source TEXT NOT NULL,
-    imported_at_ms BIGINT NOT NULL,
-    CONSTRAINT pk_ported PRIMARY KEY (number)
-);
-
 CREATE TABLE ported_block (
     edition BIGINT NOT NULL,
     n INTEGER NOT NULL,

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_REVISION: Final = "0003"
+SCHEMA_REVISION: Final = "0004"
 """The migration this code was written for: an older database is upgraded, a newer one refused."""
 
 LIVE_SCHEMA: Final = 1

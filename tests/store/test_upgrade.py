@@ -29,7 +29,7 @@ KNOWN = {
     path.stem.removeprefix("tables_"): json.loads(path.read_text()) for path in sorted(FOLDER.glob("tables_*.json"))
 }
 """The columns each schema's program reads and writes, by their table."""
-GIVEN_UP: dict[str, dict[str, str]] = {}
+GIVEN_UP = {"0004": {"ported": "0003 reads and writes blocks instead, and left the rows for the program of 0002"}}
 """What a migration takes away, table or `table.column`, and since when nobody needs it."""
 
 
@@ -123,4 +123,37 @@ async def test_a_migration_only_adds(empty_url: str) -> None:
         wanted = {key for key in may_lack if not after[key]}
         assert wanted == set(), f"{step} wants of the version before what it does not know"
         before, known_before = after, known
+    await database.close()
+
+
+@pytest.mark.parametrize("through", ["0004", "0003"])
+async def test_a_database_without_the_rows_of_ported_numbers_goes_up_and_down(empty_url: str, through: str) -> None:
+    """0003 dropped that table in its first days; whoever ran it then comes on, and back to 0002."""
+    database = Database(empty_url)
+    database.prepare_file()
+    async with database.writing() as connection:
+        await connection.run_sync(_to, "0003")
+        await connection.execute(text("DROP TABLE ported"))
+        await connection.run_sync(_to, through)
+        assert await connection.run_sync(schema.downgrade, "0002") == "0002"
+        assert await connection.scalar(text("SELECT count(*) FROM ported")) == 0
+        await connection.execute(text("INSERT INTO ported VALUES (84912345600, 'viettel', 'a.csv', 7)"))
+        await connection.run_sync(_to, through)
+        assert await connection.scalar(text("SELECT rows FROM ported_edition")) == 1
+    await database.close()
+
+
+async def test_going_back_to_rows_takes_them_from_the_blocks(empty_url: str) -> None:
+    """What the program of 0002 left beside them is older than what was imported since."""
+    database = Database(empty_url)
+    database.prepare_file()
+    async with database.writing() as connection:
+        await connection.run_sync(_to, "0002")
+        row = text("INSERT INTO ported VALUES (:number, 'viettel', 'a.csv', 7)")
+        await connection.execute(row, {"number": 84912345600})
+        await connection.run_sync(_to, "0003")
+        assert await connection.scalar(text("SELECT number FROM ported")) == 84912345600, "0002 goes on reading it"
+        await connection.execute(row, {"number": 84912345601})
+        await connection.run_sync(schema.downgrade, "0002")
+        assert (await connection.scalars(text("SELECT number FROM ported"))).all() == [84912345600]
     await database.close()
