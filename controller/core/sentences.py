@@ -528,4 +528,12 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "there are {most} lists of ported numbers already: import one again without its rows",
         "đã có {most} danh sách số chuyển mạng: hãy nhập lại một danh sách không có dòng nào",
     ),
+    "rows_lost": (
+        "{n} ported numbers of before could not be read from the books and are gone: import these lists again: {lists}",
+        "không đọc được {n} số chuyển mạng cũ từ sổ, đã mất: hãy nhập lại các danh sách sau: {lists}",
+    ),
+    "all_lost": (
+        "the ported numbers of before could not be read from the books and are gone: import every other list again",
+        "không đọc được các số chuyển mạng cũ từ sổ, đã mất: hãy nhập lại mọi danh sách khác",
+    ),
 }

@@ -65,7 +65,7 @@ async def run(database: Database, order: Order, progress: Progress | None = None
     course: Course | None = None
     for _ in range(ATTEMPTS):
         async with database.reading() as connection:
-            base = await ported_books.in_force(connection)
+            base = await ported_books.in_force(connection, forgive=True)
         course = course or Course(progress, order.reading.file_bytes, base.rows)
         lists, place = _place_for(base.lists, order.list_name)
         places = {name: n for n, name in enumerate(base.carriers)}
@@ -78,7 +78,8 @@ async def run(database: Database, order: Order, progress: Progress | None = None
             merging = _Merging(database, base, lists, old, new, order, reading, course)
             if await merging.write():
                 report = reading.report
-                return Imported(report.rows, merging.gone, report.bad, tuple(report.problems))
+                problems = (*report.problems, *_lost(base, old.rows, order.list_name))
+                return Imported(report.rows, merging.gone, report.bad, problems)
     raise LedgerError("other imports came in between again and again: nothing was imported")
 
 
@@ -95,20 +96,25 @@ def _place_for(lists: tuple[Listed, ...], name: str) -> tuple[list[Listed], int]
 
 
 async def _copy(database: Database, base: Edition, spill: Spill, told: Callable[[int, int], None]) -> None:
-    """Bring the edition in force into one run on disk."""
-    n = 0
-    while base.number:
+    """Bring the edition in force into one run on disk, without blocks that are lost."""
+    blocks = -(-base.rows // ported.BLOCK_ROWS)
+    for n in range(0, blocks, ported_books.FETCHED_BLOCKS):
+        many = range(n, min(n + ported_books.FETCHED_BLOCKS, blocks))
         async with database.reading() as connection:
-            many = range(n, n + ported_books.FETCHED_BLOCKS)
-            found = await ported_books.blocks_of(connection, base.number, many)
+            found = await ported_books.blocks_of(connection, base.number, many, forgive=True)
         for at in many:
             if at in found:
                 spill.add(ported.unpacked(found[at]))
-        n += len(many)
-        told(n * ported.BLOCK_ROWS, base.rows)
-        if len(found) < len(many):
-            break
+        told(many.stop, blocks)
     spill.end_run()
+
+
+def _lost(base: Edition, copied: int, name: str) -> tuple[Saying, ...]:
+    """What to say of rows that could not be read, unless they can only have been those this list brought anew."""
+    others = [row.name for row in base.lists if row.name not in {name, ""}]
+    if base.number and not base.lists:
+        return (say("all_lost"),)
+    return (say("rows_lost", n=base.rows - copied, lists=", ".join(others)),) if others and copied < base.rows else ()
 
 
 @dataclass(slots=True)

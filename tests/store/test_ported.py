@@ -336,6 +336,51 @@ async def test_a_missing_block_or_edition_is_one_line(books: Numbers, database: 
         await books.completed(SETUP)
 
 
+DAMAGE = {
+    "torn": "UPDATE ported_block SET crc = crc + 1 WHERE n = 1",
+    "missing": "DELETE FROM ported_block WHERE n = 1",
+    "lost": "DELETE FROM ported_edition",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_importing_the_lists_again_mends_a_damaged_table(
+    books: Numbers, database: Database, write, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """The remedy that every error about the table names; it was refused for the damage it is a remedy of."""
+    monkeypatch.setattr(ported, "BLOCK_ROWS", 4)
+    monkeypatch.setattr(ported_books, "FETCHED_BLOCKS", 2)
+    lists = {name: [f"+8491234560{at + n}" for n in range(0, 8, 2)] for at, name in ((0, "a.csv"), (1, "b.csv"))}
+    paths = {name: write(HEAD + "".join(f"{row},viettel\n" for row in rows), name) for name, rows in lists.items()}
+    for path in (*paths.values(), write(HEAD + "0912345609,viettel\n", "c.csv")):
+        await books.import_ported(path, NOW_MS)
+    async with database.writing() as connection:
+        await connection.execute(text(DAMAGE[damage]))
+    done = await books.import_ported(paths["a.csv"], NOW_MS + 1)
+    rest = {"+84912345609": "viettel"}
+    gone = "ported numbers of before could not be read from the books and are gone: import"
+    said = f"the {gone} every other list again" if damage == "lost" else f"4 {gone} these lists again: b.csv, c.csv"
+    kept = {} if damage == "lost" else dict.fromkeys(lists["b.csv"][:2], "viettel") | rest
+    assert [str(problem) for problem in done.problems] == [said]
+    assert dict([row async for row in books.load_ported()]) == dict.fromkeys(lists["a.csv"], "viettel") | kept
+    assert (await books.import_ported(paths["b.csv"], NOW_MS + 2)).problems == ()
+    found = [number async for number, _ in books.load_ported()]
+    assert found == sorted((*lists["a.csv"], *lists["b.csv"], *(rest if kept else ())))
+    await books.completed(SETUP)
+    assert [row.rows for row in books.held.edition.lists] == [4, 4, 1][: 2 + bool(kept)]
+
+
+async def test_a_damaged_list_that_is_the_only_one_is_imported_again_without_a_word(
+    books: Numbers, database: Database, write
+) -> None:
+    path = write(HEAD + "0912345600,viettel\n")
+    await books.import_ported(path, NOW_MS)
+    async with database.writing() as connection:
+        await connection.execute(update(ported_block).values(crc=0))
+    assert await books.import_ported(path, NOW_MS + 1) == Imported(1, 0)
+    assert await books.find("+84912345600") == "viettel"
+
+
 async def test_numbers_of_before_the_blocks_move_there_and_back(empty_url: str) -> None:
     await migrate(empty_url)
     database = Database(empty_url)
