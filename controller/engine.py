@@ -129,7 +129,7 @@ class Engine:
         self._life = secrets.token_hex(8)
         self._deeds = 0
         self._stopping = False
-        self._books = Owed(ledger, self._meter, self._wake.set, self._books_late)
+        self._books = Owed(ledger, self._meter, self._wake.set, self._books_late, journal.spool)
         self._batch = _Batch()
         self._linger: asyncio.TimerHandle | None = None
         self._lingered = False

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -17,6 +18,7 @@ import structlog
 from controller import setup_file
 from controller.agi.server import reserve
 from controller.ari.telephone import AriTelephone
+from controller.arrears import Arrears
 from controller.clock import SystemClock
 from controller.core.saying import say
 from controller.core.setup import Setup
@@ -60,6 +62,7 @@ class Foyer:
     agi_socket: socket.socket
     lease: Lease | None
     reader: _Reader
+    arrears: Arrears
     front: Front = field(default_factory=Front)
     leader: str = ""
     leader_url: str = ""
@@ -77,11 +80,13 @@ class Foyer:
             raise
         try:
             await migrate(settings.database.url)
-            return cls._furnish(settings, over, listener, agi_socket)
+            foyer = cls._furnish(settings, over, listener, agi_socket)
+            await foyer.arrears.hand_in()
         except BaseException:
             listener.close()
             agi_socket.close()
             raise
+        return foyer
 
     @classmethod
     def _furnish(
@@ -106,6 +111,7 @@ class Foyer:
             agi_socket=agi_socket,
             lease=lease,
             reader=reader,
+            arrears=Arrears(Path(settings.journal.dir), ledger),
         )
         foyer.stand_by()
         return foyer

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from controller.ports import Line
+from controller.spool import Spool
 
 FILE_MAX_BYTES = 8 * 1024 * 1024
 DAY_MS = 86_400_000
@@ -20,9 +21,13 @@ _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circ
 
 
 class Journal:
-    """Append-only files under `folder`; None keeps nothing. Old files go when the limits are passed."""
+    """Append-only files under `folder`; None keeps nothing. Old files go when the limits are passed.
 
-    def __init__(self, folder: Path | None, days: int = 7, max_mb: int = 200) -> None:
+    `spool` is what coming back needs while the books are away; it stands in the same folder.
+    """
+
+    def __init__(self, folder: Path | None, days: int = 7, max_mb: int = 200, spool: Spool | None = None) -> None:
+        self.spool = spool or Spool(None)
         self._folder = folder
         self._days = days
         self._max_bytes = max_mb * 1024 * 1024

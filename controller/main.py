@@ -111,7 +111,8 @@ class House:
             structlog.get_logger("store").error("row set aside", row=row)
         setup = await numbers.completed(loaded.setup)
         world = World(setup, loaded.entities, loaded.over)
-        journal = Journal(Path(settings.journal.dir), settings.journal.days, settings.journal.max_mb)
+        kept = settings.journal
+        journal = Journal(Path(kept.dir), kept.days, kept.max_mb, await foyer.arrears.spool())
         bell = WebhookBell()
         later: list[Engine] = []
         effects = Effects(
@@ -172,6 +173,7 @@ class House:
             self.numbers.run,
             self.bell.run,
             self.rounds.forget,
+            self.foyer.arrears.run,
             self.watchdog.run,
         )
         self.engine.tell(SetupChanged(self.engine.world.setup))

@@ -138,7 +138,7 @@ class Present(Collector):
         yield _gauge("tongdai_ledger_degraded", "Whether calls are routed without the books.", {(): degraded})
         yield _gauge("tongdai_ledger_owed_turns", "Turns not on the books yet.", {(): self._engine.owed})
         lost = CounterMetricFamily(
-            "tongdai_ledger_lost_turns", "Turns that no more room was left for: history is missing."
+            "tongdai_ledger_lost_turns", "Turns that found no room in memory and none on disk: history is missing."
         )
         lost.add_metric([], self._engine.owed_lost)
         yield lost

@@ -2,7 +2,9 @@
 
 A turn is owed from the moment it is decided until the ledger has it. When the ledger takes longer than
 `COMMIT_LIMIT_S` the engine is degraded: it goes on from memory, the turns wait here in their order, and are written,
-again and again, until none is owed.
+again and again, until none is owed. As long as that lasts they stand in the spool too (`controller.spool`), before
+anything of them is said: should we end meanwhile, the next start hands them in. Memory holds the newest
+`OWED_MAX`; older ones are read from the spool when their time has come.
 """
 
 from __future__ import annotations
@@ -11,14 +13,18 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Protocol
 
 from controller.core.facts import CallEnded
 from controller.errors import LeadLostError, LedgerError
 from controller.ports import Ledger, Line, Turn
+from controller.spool import Spool
 
 COMMIT_LIMIT_S = 0.25
 OWED_MAX = 10_000
+SPOOLED_TURNS = 500
+"""How many are read from the spool at a time: some ten milliseconds."""
 RETRY_S = 0.5
 
 
@@ -40,7 +46,12 @@ class Owed:
     """
 
     def __init__(
-        self, ledger: Ledger, meter: CommitMeter, wake: Callable[[], None], late: Callable[[bool], None]
+        self,
+        ledger: Ledger,
+        meter: CommitMeter,
+        wake: Callable[[], None],
+        late: Callable[[bool], None],
+        spool: Spool,
     ) -> None:
         self.degraded = False
         self.lost = 0
@@ -49,20 +60,26 @@ class Owed:
         self._meter = meter
         self._wake = wake
         self._late = late
+        self._spool = spool
         self._turns: deque[Turn] = deque()
+        self._first = 0
+        self._written = 0
+        self._spooled_from = 0
         self._writing: asyncio.Task[None] | None = None
         self._readers: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return len(self._turns) + self._only_spooled
 
     def owe(self, turns: Sequence[Turn]) -> None:
         """Take turns that are to be written with the next commit."""
-        for turn in turns:
-            if len(self._turns) >= OWED_MAX:
+        self._turns.extend(turns)
+        if len(self._turns) > OWED_MAX:
+            self.keep()
+            while len(self._turns) > OWED_MAX:
                 self._turns.popleft()
-                self.lost += 1
-            self._turns.append(turn)
+                self._first += 1
+                self.lost += self._first > self._spooled_to
 
     async def commit(self) -> None:
         """Return when all is on the books, or at once while the books are late; LeadLostError when fenced."""
@@ -71,7 +88,8 @@ class Owed:
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
         if self.degraded and self.lead_lost is None:
-            self._meter.degraded(True, len(self._turns))
+            self.keep()
+            self._meter.degraded(True, len(self))
             return
         done, _ = await asyncio.wait({self._writing}, timeout=COMMIT_LIMIT_S)
         if not done:
@@ -109,16 +127,23 @@ class Owed:
         return found
 
     async def close(self, limit_s: float) -> None:
-        """Write what is still owed, at most so long."""
+        """Write what is still owed, at most so long; the rest is left in the spool."""
         if self._turns and self._writing is None and self.lead_lost is None:
             self._writing = asyncio.create_task(self._write())
         if self._writing is not None:
             await asyncio.wait({self._writing}, timeout=limit_s)
+        self.keep()
+        self._spool.close()
+
+    def keep(self) -> None:
+        """Put what is owed into the spool, as far as it is not there."""
+        if not self._spool.kept:
+            self._spooled_from = self._first
+        self._spool.keep(list(islice(self._turns, max(0, self._spooled_to - self._first), None)))
 
     async def _write(self) -> None:
         try:
-            while self._turns:
-                turns = list(self._turns)
+            while turns := self._next():
                 began = time.perf_counter()
                 try:
                     await self._ledger.commit(turns)
@@ -131,12 +156,39 @@ class Owed:
                     await asyncio.sleep(RETRY_S)
                     continue
                 self._meter.commit(time.perf_counter() - began, len(turns))
-                for turn in turns:
-                    if self._turns and self._turns[0] is turn:
-                        self._turns.popleft()
+                self._written += len(turns)
+                while self._first < self._written:
+                    self._turns.popleft()
+                    self._first += 1
+            self._spool.clear()
             self._degrade(False)
         finally:
             self._writing = None
+
+    def _next(self) -> list[Turn]:
+        """The turns whose time has come: all that memory holds, unless older ones wait in the spool.
+
+        What is written is in the spool before: handed in after a crash, it must not end before the books do.
+        """
+        if self.degraded:
+            self.keep()
+        if self._written < self._first:
+            at = max(self._written, self._spooled_from)
+            if turns := self._spool.read(at - self._spooled_from, min(SPOOLED_TURNS, self._only_spooled)):
+                self._written = at
+                return turns
+            self.lost += self._only_spooled
+            self._written = self._first
+        return list(self._turns)
+
+    @property
+    def _spooled_to(self) -> int:
+        return self._spooled_from + self._spool.kept
+
+    @property
+    def _only_spooled(self) -> int:
+        """How many turns stand in the spool and no longer in memory."""
+        return max(0, min(self._first, self._spooled_to) - max(self._written, self._spooled_from))
 
     def _free_readers(self) -> None:
         readers, self._readers = self._readers, []
@@ -148,4 +200,6 @@ class Owed:
         if on is not self.degraded:
             self.degraded = on
             self._late(on)
-        self._meter.degraded(on, len(self._turns))
+        if on:
+            self.keep()
+        self._meter.degraded(on, len(self))

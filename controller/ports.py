@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -119,8 +119,29 @@ class Loaded:
     over: tuple[str, ...] = ()
 
 
+class Debt(Protocol):
+    """What a life that is over still owed the books: `holder` is the name it led under."""
+
+    @property
+    def holder(self) -> str:
+        """The name it led under."""
+        ...
+
+    def turns(self) -> Iterable[Turn]:
+        """Its turns in order; may be asked again."""
+        ...
+
+
 class Ledger(Protocol):
     """The books: rows survive us."""
+
+    async def settle(self, debt: Debt) -> bool:
+        """Write what an earlier life owed, before `load`; LedgerError and nothing written when it fails.
+
+        True when nobody has led since: then all of it is written. Otherwise somebody else has gone on from the rows
+        as they were, and only calls nobody else knows are added to the history, and what people did to the audit.
+        """
+        ...
 
     async def load(self) -> Loaded:
         """Take the lead and read the setup in force and every live row: nobody else commits from here on."""

@@ -28,13 +28,13 @@ from controller.core import codec
 from controller.core.model import Entity, Pbx, key_of
 from controller.core.world import OVER_MAX
 from controller.errors import LedgerError
-from controller.ports import Clock, Loaded, Turn
-from controller.store import schema
+from controller.ports import Clock, Debt, Loaded, Turn
+from controller.store import schema, settling
 from controller.store.db import OPEN_LIMIT_S, Database
 from controller.store.setup_repo import Parse, StoredSetup, latest, setup_of
 from controller.store.sqlite_writer import SqliteWriter
-from controller.store.statements import KNOWN_ALL, lead_take
-from controller.store.tables import LIVE_SCHEMA, calls, facts, live, live_quarantine
+from controller.store.statements import KNOWN_ALL, insert_for, lead_take
+from controller.store.tables import LIVE_SCHEMA, calls, facts, live, live_quarantine, meta
 
 if TYPE_CHECKING:
     from controller.store.postgres_writer import PostgresWriter
@@ -46,6 +46,8 @@ TAKE_LIMIT_S: Final = 2.5
 TURN_LIMIT_S: Final = 0.002
 """What each turn adds to that: ten thousand of them, owed after a long outage, take seconds by themselves."""
 REASON_MAX: Final = 200
+BOOKS: Final = "books"
+"""The mark that names the books (table `meta`)."""
 _ENTITIES: Final[tuple[type, ...]] = get_args(Entity)
 _LAST_CALLS: Final = select(calls.c.id).order_by(calls.c.arrived_at_ms.desc(), calls.c.id.desc()).limit(OVER_MAX)
 
@@ -99,6 +101,22 @@ class SqlLedger:
         """From now on we lead, and nothing here takes the lead by itself: the lease was taken in our name."""
         self._writer.lead()
         self._leading = True
+
+    async def name_of_books(self) -> str:
+        """Return what these books are called, whoever opens them; they are given the name when it is first asked."""
+        query = select(meta.c.value).where(meta.c.name == BOOKS)
+        async with self._database.reading() as connection:
+            found = await connection.scalar(query)
+        if found is None:
+            async with self._database.writing() as connection:
+                add = insert_for(connection.dialect, meta).values(name=BOOKS, value=secrets.token_hex(8))
+                await connection.execute(add.on_conflict_do_nothing())
+                found = await connection.scalar(query)
+        return str(found)
+
+    async def settle(self, debt: Debt) -> bool:
+        """Write what an earlier life owed; see `ports.Ledger.settle`."""
+        return await settling.settle(self._database, debt)
 
     async def load(self) -> Loaded:
         """Take the lead and read everything a start needs; rows that cannot be read are set aside and named."""

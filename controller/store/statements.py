@@ -81,7 +81,7 @@ def several(insert: str, rows: int) -> str:
 def compiled(dialect: Dialect) -> dict[str, str]:
     """Return the SQL of every statement; its parameters are checked to stand as `NAMES` promises."""
     sql: dict[str, str] = {}
-    for name, statement in _statements(dialect).items():
+    for name, statement in statements(dialect).items():
         done = statement.compile(dialect=dialect)
         order = tuple(getattr(done, "positiontup", None) or ())
         if order != NAMES[name]:
@@ -90,7 +90,8 @@ def compiled(dialect: Dialect) -> dict[str, str]:
     return sql
 
 
-def _statements(dialect: Dialect) -> dict[str, Insert | Update | Delete | Select[Any]]:
+def statements(dialect: Dialect) -> dict[str, Insert | Update | Delete | Select[Any]]:
+    """Every statement; `NAMES` has its parameters."""
     return {
         "lead_take": lead_take(),
         "lead_who": select(t.lead.c.holder),

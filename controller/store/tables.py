@@ -42,7 +42,7 @@ def _at(name: str, *, known: bool = True) -> Column[int]:
 
 meta = Table("meta", metadata, _text("name", key=True), _text("value"))
 """Single values, by which a daemon sees that something changed: `numbers` counts imports of blocked numbers, `ported`
-is the edition in force, `carriers_by_hand` counts changes of `number_carrier`."""
+is the edition in force, `carriers_by_hand` counts changes of `number_carrier`; `books` names these books for good."""
 
 lead = Table(
     "lead",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -54,6 +54,24 @@ def batch_of(turns: Sequence[Turn]) -> Batch:
         else:
             found["live_put"].append((kind, name, LIVE_SCHEMA, codec.dumps_live(entity)))
     return {name: rows for name, rows in found.items() if rows}
+
+
+def history_of(turn: Turn, calls_of: Container[str]) -> Turn:
+    """Return what a turn tells of these calls, and what people did by hand, without any live row.
+
+    Its facts make rows of history (`batch_of`); the rows of the facts themselves are the caller's to leave out.
+    """
+    return Turn(
+        turn.at_ms,
+        facts=tuple(said for said in turn.facts if getattr(said.fact, "call", "") in calls_of),
+        stories=tuple(row for row in turn.stories if row[0] in calls_of),
+        deeds=turn.deeds,
+    )
+
+
+def ended_in(turns: Iterable[Turn]) -> list[str]:
+    """List the calls that ended in these turns."""
+    return [said.fact.call for turn in turns for said in turn.facts if isinstance(said.fact, CallEnded)]
 
 
 def _fact(found: Batch, said: Said) -> None:

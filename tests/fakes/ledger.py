@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.core import codec
 from controller.core.facts import CallEnded
 from controller.core.model import Pbx
 from controller.core.setup import Setup
 from controller.errors import LeadLostError, LedgerError
-from controller.ports import Deed, Line, Loaded, Said, Turn
+from controller.ports import Debt, Deed, Line, Loaded, Said, Turn
+from controller.store.turns import ended_in, history_of
 
 
 @dataclass
@@ -24,7 +26,8 @@ class Books:
     calls: dict[str, CallEnded] = field(default_factory=dict)
     stories: dict[str, dict[str, tuple[Line, ...]]] = field(default_factory=dict)
     deeds: dict[str, Deed] = field(default_factory=dict)
-    leader: object = None
+    name: str = field(default_factory=lambda: secrets.token_hex(8))
+    leader: FakeLedger | None = None
 
     def story(self, call: str) -> list[Line]:
         return [line for part in self.stories.get(call, {}).values() for line in part]
@@ -44,6 +47,23 @@ class FakeLedger:
         self.delay_s = 0.0
         self.commits = 0
         self._led = False
+        self.holder = secrets.token_hex(8)
+
+    async def name_of_books(self) -> str:
+        return self.books.name
+
+    async def settle(self, debt: Debt) -> bool:
+        if self.books.leader is not None and self.books.leader.holder == debt.holder:
+            for turn in debt.turns():
+                self._write(turn)
+            return True
+        live = {name for kind, name in self.books.live if kind == "call"}
+        unknown = set(ended_in(debt.turns())) - live - set(self.books.calls)
+        for turn in debt.turns():
+            late = history_of(turn, unknown)
+            self._write(replace(late, facts=()))
+            self._history(late)
+        return False
 
     async def load(self) -> Loaded:
         self._led, self.books.leader = True, self
@@ -90,10 +110,14 @@ class FakeLedger:
                 self.books.live[change.kind, change.id] = codec.dumps_live(change.after)
         for said in turn.facts:
             self.books.facts.setdefault(said.seq, said)
-            if isinstance(said.fact, CallEnded):
-                self.books.calls.setdefault(said.fact.call, said.fact)
+        self._history(turn)
         for deed in turn.deeds:
             self.books.deeds.setdefault(deed.key, deed)
         for call, lines in turn.stories:
             part = repr(lines)
             self.books.stories.setdefault(call, {})[part] = lines
+
+    def _history(self, turn: Turn) -> None:
+        for said in turn.facts:
+            if isinstance(said.fact, CallEnded):
+                self.books.calls.setdefault(said.fact.call, said.fact)

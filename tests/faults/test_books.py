@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import signal
 import sqlite3
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,33 @@ async def test_calls_go_on_and_nothing_is_lost(floor: Ward, fault: str) -> None:
     record(name, f"database {fault}: told by readiness", f"≤ {limit_s:g} s", told, limit=limit_s)
     record(name, f"database {fault}: caught up afterwards, 0 rows lost", "≤ 2 s", caught, limit=2.0)
     assert max(added) <= OUTER_S
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+async def test_whoever_ends_while_the_books_are_away_leaves_what_it_owed(floor: Ward, sign: signal.Signals) -> None:
+    """A call that came and went meanwhile has its record, and what a person was told was done stays done."""
+    await floor.desk("a1")
+    rounds = runs(1, 20)
+    for _ in range(rounds):
+        await floor.api.status("a2", "available")
+        async with AsyncExitStack() as lock:
+            await lock.enter_async_context(_locked(_books(floor)))
+            await _served(floor, NUMBERS[3])
+            assert (await floor.api.status("a2", "not_ready")).is_success
+            assert await _database(floor) == "degraded"
+            daemon = floor.daemon
+            async with floor.lab.without_daemon(sign):
+                await lock.aclose()
+        await floor.lab.ready(floor.api)
+        assert floor.daemon != daemon
+        assert (await floor.api.agent("a2"))["status"] == "not_ready"
+    calls = await floor.api.history(floor.began)
+    assert len(calls) == rounds, "every call has one record"
+    assert {row["result"] for row in calls} == {"answered"}
+    assert _gaps(_books(floor)) == 0
+    seen = f"{rounds} of {rounds} calls, what was acknowledged is kept"
+    record("F11", f"database locked and {sign.name} meanwhile: records", "one a call", seen, passed=True,
+           times=rounds, promise="history")  # fmt: skip
 
 
 async def test_no_database_at_start_is_one_line(tmp_path: Path) -> None:

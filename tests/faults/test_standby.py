@@ -42,7 +42,7 @@ SLOW_S, COMMIT_S = float(runs(3, 10)), 0.2
 PACKETS_MIN, READ_S = 20, 0.2
 """Packets a second of 50, on a machine that may be late; and how long those that wait are read."""
 OUTSIDE = "0967000111"
-TALKING, RINGING, FIRST, SECOND = "0281000001", "0281000002", "0281000003", "0281000004"
+TALKING, RINGING, FIRST, SECOND, BRIEF = (f"028100000{n}" for n in range(1, 6))
 SETUP = whole(
     hotline(queue="sales", outbound=True),
     hotline(BY_MOBI, queue="sales", outbound=True, trunk="mobifone"),
@@ -276,6 +276,33 @@ async def test_the_leaders_connections_to_the_database_end(floor: Twins) -> None
 @pytest.mark.live
 async def test_the_leader_is_told_to_stop(floor: Twins) -> None:
     await _often(floor, "SIGTERM of the leader", lambda _, pid: os.kill(pid, signal.SIGTERM), 0)
+
+
+@pytest.mark.live
+async def test_a_call_that_came_and_went_while_the_leader_was_cut_off_has_its_record(floor: Twins) -> None:
+    """Nobody but the old leader knew of it: what it owed is on the books once it, or who leads now, hands it in."""
+    rounds = runs(1, 20)
+    for n in range(rounds):
+        leader = await floor.pair.whole()
+        floor.api.http.base_url = httpx.URL(floor.pair.url(leader))
+        floor.began = floor.began if n else datetime.now(UTC).isoformat(timespec="milliseconds")
+        await floor.desk("a1")
+        async with floor.pair.unattended():
+            old, since = floor.pair.daemon(leader), time.monotonic()
+            floor.pair.wires[leader].freeze()
+            brief, _ = await floor.talk(HOTLINE, BRIEF)
+            await brief.hangup()
+            await floor.handed_to(_other(leader), since)
+            assert await floor.pair.ended(leader, old) == LEAD_LOST
+
+        async def told(many: int = n + 1) -> bool:
+            return len(await floor.records(BRIEF)) == many
+
+        await until(told, "the call is in the history", START_S)
+        await floor.settle()
+    assert [row["result"] for row in await floor.records(BRIEF)] == ["answered"] * rounds
+    what = "calls that came and went while the leader was cut off from the database"
+    record("standby", what, "one record each", f"{rounds} of {rounds}", times=rounds, passed=True, promise="history")
 
 
 # -- a call out, told by PostgreSQL ------------------------------------------------------------------------------------

@@ -146,11 +146,12 @@ class Lab:
         return pid
 
     @asynccontextmanager
-    async def without_daemon(self) -> AsyncIterator[None]:
-        """Keep the daemon dead: its supervisor is stopped in mid-step while it is."""
+    async def without_daemon(self, sign: signal.Signals = signal.SIGKILL) -> AsyncIterator[None]:
+        """End the daemon and keep it dead: its supervisor is stopped in mid-step while it is."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP)
-        pid = self.kill("daemon")
+        pid = self.pid("daemon")
+        os.kill(pid, sign)
         try:
             await until(lambda: self._missed(pid), "Asterisk has noticed the daemon's death")
             await asyncio.sleep(NOTICED_S)

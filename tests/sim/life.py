@@ -16,6 +16,7 @@ from typing import Any
 
 from controller.agi.scripts import Dialogues, SessionOverError
 from controller.agi.server import DIALOGUE_S
+from controller.arrears import LOOK_EVERY_S
 from controller.core.commands import Command, RingBell
 from controller.core.events import Event, SetupChanged
 from controller.core.setup import Setup
@@ -29,7 +30,7 @@ from controller.link import Job
 from controller.main import EXIT_LEAD_LOST, House
 from controller.ports import Line, Said
 from controller.settings import Settings
-from tests.sim.books import SimLedger
+from tests.sim.books import SimLedger, SimSpool
 from tests.sim.dialplan import Talk
 from tests.sim.line import ModelTelephone, Wire
 
@@ -47,8 +48,8 @@ class Joint(StrEnum):
 class Kept(Journal):
     """A journal in memory, which survives the process as the file does."""
 
-    def __init__(self, lines: list[Line]) -> None:
-        super().__init__(None)
+    def __init__(self, lines: list[Line], spool: SimSpool) -> None:
+        super().__init__(None, spool=spool)
         self._lines = lines
 
     def write(self, lines: Sequence[Line]) -> None:
@@ -125,6 +126,10 @@ class SimHouse(House):
             self._over.set()
 
 
+async def _no_arrears(_ledger: SimLedger) -> None:
+    """Nobody left anything."""
+
+
 class Life:
     """`on_step` looks at every step, `on_said` hears every published fact, `on_broken` every traceback."""
 
@@ -142,6 +147,7 @@ class Life:
         on_load: Callable[[Life], None],
         bell: Any = None,
         building_s: float = 0.0,
+        arrears: Callable[[SimLedger], Coroutine[Any, Any, None]] = _no_arrears,
     ) -> None:
         self.wire = wire
         self.ledger = ledger
@@ -155,7 +161,9 @@ class Life:
         self.engine: SimEngine | None = None
         self.house: SimHouse | None = None
         self.bell = bell or SimpleNamespace(ring=lambda *_: None)
+        self.spool = SimSpool(ledger.holder)
         self._building_s = building_s
+        self._arrears = arrears
         self._journal = journal
         self._ears = ears
         self._on_said = on_said
@@ -165,6 +173,7 @@ class Life:
 
     async def start(self) -> None:
         """As `House.build` and `House.live`: rows, world, rooms, doors."""
+        await self._arrears(self.ledger)
         loaded = await self.ledger.load()
         self.on_load(self)
         for row in loaded.quarantined:
@@ -191,7 +200,7 @@ class Life:
             self.ledger,
             self.clock,
             self._release,
-            Kept(self._journal),
+            Kept(self._journal, self.spool),
             loaded.last_seq,
             meter,
             watch=_Unseen(),
@@ -226,11 +235,17 @@ class Life:
             lambda: telephone.run_link(hear, house.link.on_link),
             house.rounds.audit_calls,
             house.rounds.ask_when_phones_end,
+            self._hand_in,
             self._watch_end,
         )
         if self.dead:
             return
         self._tasks = [asyncio.create_task(house._guard(job)) for job in jobs]
+
+    async def _hand_in(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            await self._arrears(self.ledger)
 
     async def _watch_end(self) -> None:
         assert self.house is not None
@@ -303,7 +318,7 @@ class Life:
         """`kill -9`: from here on this process does nothing."""
         if self.dead:
             return
-        self.dead = self.wire.dead = self.ledger.dead = True
+        self.dead = self.wire.dead = self.ledger.dead = self.spool.over = True
         house, engine = self.house, self.engine
         if house is not None and engine is not None:
             for task in (*self._tasks, *self._asks, *house.effects._last.values()):

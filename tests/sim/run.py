@@ -181,6 +181,18 @@ def f10_takeovers(seed: int, seconds: float, on_line: OnLine | None) -> Result:
     return play(lambda: Town(seed, shape), work, on_line)
 
 
+def f11_owed(seed: int, seconds: float, on_line: OnLine | None) -> Result:
+    """The books are away again and again, and whoever leads is killed or replaced meanwhile: no record is lost."""
+
+    async def work(town: Town) -> None:
+        town.building_s = BUILDING_S
+        await town.live(seconds)
+
+    only = (("ledger_fails", 4.0), ("controller_killed", 2.0), ("second_controller", 1.0))
+    shape = Shape(8, 0.4, seconds, rude=False, faults=False, only=only)
+    return play(lambda: Town(seed, shape), work, on_line)
+
+
 def f27_setup(seed: int, seconds: float, on_line: OnLine | None) -> Result:
     """The setup changes under load: queues and agents gone, caps below use, numbers moved."""
     shape = Shape(8, 0.4, seconds, rude=False, faults=False, only=(("setup_changes", 4.0),))
@@ -212,6 +224,7 @@ PROGRAMMES: dict[str, Callable[[int, float, OnLine | None], Result]] = {
     "swarm": swarm,
     "F3": f3_killed_at_a_joint,
     "F10": f10_takeovers,
+    "F11": f11_owed,
     "F16": f16_clock,
     "F22": f22_swizzle,
     "F24": f24_late,

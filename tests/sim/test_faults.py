@@ -84,6 +84,12 @@ def test_f3_killed_at_every_joint_nothing_is_said_twice_or_lost(state, joint):
 # -- F10 ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("F11", "books away, the leader killed or replaced meanwhile, simulated", "nothing said is lost")
+@pytest.mark.parametrize("seed", range(8))
+def test_f11_what_was_said_while_the_books_were_away_is_on_them_whatever_becomes_of_who_said_it(seed):
+    assert well(simulate(seed, 60.0, "F11")).starts >= 3
+
+
 @pytest.mark.shows("F10", "second controllers one after the other, simulated", "S and L hold, no fact twice or missing")
 @pytest.mark.parametrize("seed", range(3))
 def test_f10_a_second_controller_goes_on_where_the_first_was_shut_out(seed):

@@ -162,6 +162,7 @@ class Town:
             on_load=self.watch.begins,
             bell=self.bell,
             building_s=self.building_s,
+            arrears=self._hand_in,
         )
         self.lives.append(life)
         self.watch.note("-- a controller starts")
@@ -172,6 +173,8 @@ class Town:
         """A process is gone, or has lost the lead and goes."""
         self.watch.note(f"-- a controller is gone (killed {life.dead}, lost the lead {life.lost_lead})")
         if not life.dead:
+            if life.engine is not None:
+                life.engine._books.keep()  # as `Owed.close` does
             life.kill()
             return
         for channel in self.switch.apps.values():
@@ -181,6 +184,15 @@ class Town:
         self.watch.died(life, life.engine)
         if life is self.life and self.supervised:
             self.after(0.2 + 2.8 * self.dice.random(), self._restart, life)
+
+    async def _hand_in(self, ledger: SimLedger) -> None:
+        """As `controller.arrears`: what lives that are over have left."""
+        for life in self.lives:
+            if life.spool.over and life.spool.kept:
+                whole = await ledger.settle(life.spool)
+                self.watch.note(f"-- {life.spool.kept} owed turns are handed in (all of it: {whole})")
+                self.watch.settled(life, life.spool.turns(), whole)
+                life.spool.clear()
 
     def _restart(self, dead: Life) -> None:
         if self.life is dead:

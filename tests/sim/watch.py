@@ -6,14 +6,14 @@ A breach is a sentence that begins with the number of what it breaks (docs/invar
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from controller.core import codec, events, facts, ids, invariants
 from controller.core.model import AgentPhase, Phase
 from controller.core.step import Step
 from controller.core.world import World
 from controller.engine import Engine
-from controller.ports import Said
+from controller.ports import Said, Turn
 from tests.core.floor import together
 from tests.core.stories import Stories
 from tests.fakes.ledger import Books
@@ -45,6 +45,9 @@ class Watch:
         self._said: dict[int, Said] = {}
         self._saying: dict[object, dict[int, Said]] = {}
         self._unsaid: dict[int, None] = {}
+        self._owing: dict[object, dict[int, Said]] = {}
+        self._ended: dict[str, None] = {}
+        self.settlements: Counter[bool] = Counter()
 
     def breach(self, *sentences: str) -> None:
         for sentence in sentences[:BREACHES_MAX]:
@@ -109,16 +112,33 @@ class Watch:
         if said.seq in mine:
             self.breach(f"L5 fact {said.seq} was said twice: {said.fact}")
         mine[said.seq] = said
+        if isinstance(said.fact, facts.CallEnded):
+            self._ended[said.fact.call] = None
 
     def died(self, life: object, engine: Engine | None) -> None:
-        """A process is gone: what it owed was never written, what it wrote last perhaps never said."""
+        """A process is gone: what it owed is not written yet, what it wrote last perhaps never said."""
         owed = {said.seq: None for turn in engine._books._turns for said in turn.facts} if engine is not None else {}
         written = self.books.facts
         for seq, said in self._saying.pop(life, {}).items():
             if seq not in owed or written.get(seq) is said:
                 self._take(said)
+            else:
+                self._owing.setdefault(life, {})[seq] = said
         self._unsaid |= {seq: None for seq in written if seq not in self._said}
         self._stories.pop(life, None)
+
+    def settled(self, life: object, turns: Sequence[Turn], whole: bool) -> None:
+        """What a process owed was handed in: all of it, or only calls nobody else knew."""
+        self.settlements[whole] += 1
+        owing = self._owing.pop(life, {})
+        if whole:
+            for said in (said for turn in turns for said in turn.facts):
+                if said.seq in owing:
+                    self._take(owing.pop(said.seq))
+                elif said.seq not in self._said:
+                    self._unsaid[said.seq] = None
+            if owing:
+                self.breach(f"L5 said and not kept for the books: {list(owing.values())[:3]}")
 
     def _take(self, said: Said) -> None:
         if said.seq in self._said:
@@ -139,6 +159,10 @@ class Watch:
             self.breach(f"L5 facts: not written {missing[:5]}, written otherwise {other[:5]}, never said {unsaid[:5]}")
         if written and sorted(written) != list(range(1, len(written) + 1)):
             self.breach("L5 the numbers of the facts have gaps")
+        if owing := [said for row in self._owing.values() for said in row.values()]:
+            self.breach(f"L5 said and never handed in: {owing[:3]}")
+        if unrecorded := [call for call in self._ended if call not in self.books.calls]:
+            self.breach(f"L5 ended without a record: {unrecorded[:5]}")
         self._written_stories()
 
 

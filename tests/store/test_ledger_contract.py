@@ -13,7 +13,7 @@ from controller.core.facts import CallEnded
 from controller.core.model import Alert, HotlineState, Pbx, QueueDay, TrunkState
 from controller.core.setup import Setup
 from controller.errors import LeadLostError
-from controller.ports import Deed, Ledger, Line
+from controller.ports import Deed, Line, Turn
 from controller.store import audit
 from controller.store.db import Database
 from controller.store.history import History
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.store
 class Ledgers:
     """A pair of books: `open` starts another controller on them, the rest looks at what is written."""
 
-    open: Callable[[], Ledger]
+    open: Callable[[], FakeLedger | SqlLedger]
     fact_count: Callable[[], Awaitable[int]]
     call: Callable[[str], Awaitable[CallEnded | None]]
     story: Callable[[str], Awaitable[Sequence[Line]]]
@@ -202,3 +202,86 @@ async def test_whoever_loads_last_leads(ledgers: Ledgers) -> None:
     await new.commit([turn(said(1, offered()))])
     assert (await ledgers.open().load()).entities == (an_agent("an", status="offline"),)
     assert await ledgers.fact_count() == 1
+
+
+# -- what an earlier life owed -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Owing:
+    """What a life that is over left; it can be read again."""
+
+    holder: str
+    left: tuple[Turn, ...]
+
+    def turns(self) -> tuple[Turn, ...]:
+        return self.left
+
+
+def _begun_and_ended(name: str, seq: int) -> tuple[Turn, ...]:
+    """A call as it comes and goes, with its story, while somebody changes an agent by hand."""
+    deed = Deed("chi", "agent.status", "binh", "offline", "available", f"life.{name}")
+    return (
+        turn(
+            said(seq, offered(f"{name}.a1", call=name)),
+            changes=put(a_call(name), an_agent("binh", status="available")),
+            deeds=(deed,),
+        ),
+        turn(said(seq + 1, an_end(name)), changes=gone(a_call(name)), stories=((name, lines(call=name)),)),
+    )
+
+
+async def test_what_the_last_leader_owed_is_written_as_if_it_had_never_been_late(ledgers: Ledgers) -> None:
+    old = ledgers.open()
+    await old.load()
+    await old.commit([turn(said(1, offered()), changes=put(a_call()))])
+    ended = turn(said(2, an_end()), changes=gone(a_call()))
+    owing = Owing(old.holder, (ended, *_begun_and_ended("1.7", 3)))
+    new = ledgers.open()
+    for _ in range(2):
+        assert await new.settle(owing), "and once more, should we die before the file is gone"
+    loaded = await new.load()
+    assert (loaded.last_seq, loaded.entities) == (4, (an_agent("binh", status="available"),))
+    assert await ledgers.call(an_end().call) == an_end()
+    assert await ledgers.call("1.7") == an_end("1.7")
+    assert list(await ledgers.story("1.7")) == list(lines(call="1.7"))
+    assert len(await ledgers.deeds()) == 1
+    assert await ledgers.fact_count() == 4
+
+
+async def test_of_a_life_that_was_followed_only_calls_nobody_else_knows_are_written(ledgers: Ledgers) -> None:
+    """The one that led next went on from older rows: its calls and the numbers of its facts are its own."""
+    old, new = ledgers.open(), ledgers.open()
+    await old.load()
+    await old.commit([turn(said(1, offered("1.1")), changes=put(a_call("1.1"), a_call("1.2")))])
+    await new.load()
+    found_lost = replace(an_end("1.1"), result="lost")
+    await new.commit([turn(said(2, found_lost), changes=gone(a_call("1.1")))])
+    both = (turn(said(2, an_end("1.1")), said(3, an_end("1.2")), changes=(*gone(a_call("1.1")), *gone(a_call("1.2")))),)
+    owing = Owing(old.holder, (*both, *_begun_and_ended("1.7", 4)))
+    for _ in range(2):
+        assert not await ledgers.open().settle(owing)
+    assert await ledgers.call("1.1") == found_lost, "ended by the new leader"
+    assert await ledgers.call("1.2") is None, "it goes on"
+    assert await ledgers.call("1.7") == an_end("1.7")
+    assert list(await ledgers.story("1.7")) == list(lines(call="1.7"))
+    assert len(await ledgers.deeds()) == 1
+    await new.commit([turn(said(3, an_end("1.2")), changes=gone(a_call("1.2")))])
+    assert await ledgers.call("1.2") == an_end("1.2")
+    loaded = await ledgers.open().load()
+    assert (loaded.entities, loaded.last_seq, await ledgers.fact_count()) == ((), 3, 3)
+
+
+async def test_a_life_that_never_led_settles_and_leaves_the_lead_where_it_is(ledgers: Ledgers) -> None:
+    leader = ledgers.open()
+    await leader.load()
+    assert not await ledgers.open().settle(Owing("nobody", _begun_and_ended("1.7", 1)))
+    await leader.commit([turn(said(1, offered()), changes=put(a_call()))])
+    assert await ledgers.call("1.7") == an_end("1.7")
+
+
+async def test_books_keep_their_name(ledgers: Ledgers) -> None:
+    first, second = ledgers.open(), ledgers.open()
+    name = await first.name_of_books()
+    assert name
+    assert [await row.name_of_books() for row in (second, first, ledgers.open())] == [name] * 3
