@@ -88,7 +88,7 @@ def answered(turn: Turn, call: Call) -> None:
 
 def over(turn: Turn, call: Call) -> None:
     """The call is over: it no longer counts as up, and its talk is added to the day."""
-    since_ms, carrier = _since_ms(call), _carrier_hotline(turn, call)
+    since_ms, carrier = _since_ms(turn, call), _carrier_hotline(turn, call)
     for number in dict.fromkeys(row.hotline for row in call.attempts):
         _over_hotline(turn, call, number, since_ms if number == carrier else None)
     row = turn.world.agent_uses.get(_whose(call))
@@ -97,9 +97,9 @@ def over(turn: Turn, call: Call) -> None:
         _put(turn, evolve(row, use=quota.end(row.use, call.id, turn.now_ms, day, since_ms)))
 
 
-def _since_ms(call: Call) -> int | None:
+def _since_ms(turn: Turn, call: Call) -> int | None:
     """Since when a call out talks, where no row says so; what an agent said to a caller is no talk by a trunk."""
-    return call.answered_at_ms if call.direction == "outbound" else None
+    return call.answered_at_ms if call.direction == "outbound" and not _is_emergency(turn, call) else None
 
 
 def over_trunk(turn: Turn, state: TrunkState, call: Call) -> TrunkState:
@@ -107,7 +107,7 @@ def over_trunk(turn: Turn, state: TrunkState, call: Call) -> TrunkState:
     if call.id not in state.use.live:
         return state
     day = figures.today(turn.world, turn.now_ms)
-    use = quota.end(state.use, call.id, turn.now_ms, day, _since_ms(call))
+    use = quota.end(state.use, call.id, turn.now_ms, day, _since_ms(turn, call))
     minutes = _minutes(turn, state)
     return evolve(state, use=use, runs_out_ms=quota.runs_out_ms(use, minutes, turn.now_ms, day))
 

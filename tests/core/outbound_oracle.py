@@ -1,207 +1,116 @@
-"""What may be let out, judged from outside by the rules of docs/decisions.md alone (1 to 4, 16, 17, 19, 23 to 25).
+"""What may be let out, judged from outside by the rules of docs/decisions.md alone (1 to 4, 16, 17, 19, 23 to 26, 29).
 
-The oracle knows the setup, what phones and dialplan reported, and what the dial path was told. It keeps books of
-its own in the plainest way and reads nothing of the world; who is called is taken from a table written by hand.
+The oracle knows the setup, what was reported (`outbound_books`), and what the dial path was told or which phone was
+rung. Calls an agent dials, callers an agent sends on or asks a phone for, and callers a queue leads to a phone are
+judged by the same rules; only whose call it is differs.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from controller.core.model import Attempt
-from controller.core.setup import Hotline, Limits, Reach, Setup, Trunk
-
-DAY_MS, MINUTE_MS, SECOND_MS = 86_400_000, 60_000, 1_000
-HANOI_MS = 7 * 3_600_000
-PAUSE_MS = 30_000
-FAILURES_MAX, ATTEMPTS_MAX = 3, 3
-TRUNK_FAILED = ("CONGESTION", "CHANUNAVAIL")
-
-
-class Callee(NamedTuple):
-    """A number as it is dialled, as the rules see it, and the operator its prefix belongs to."""
-
-    dialled: str
-    number: str
-    kind: str
-    country: str
-    carrier: str = ""
-
-
-CALLEES = (
-    Callee("0967 123 456", "+84967123456", "mobile", "VN", "viettel"),
-    Callee("84967123456", "+84967123456", "mobile", "VN", "viettel"),
-    Callee("0967555000", "+84967555000", "mobile", "VN", "viettel"),
-    Callee("0912.345.678", "+84912345678", "mobile", "VN", "vinaphone"),
-    Callee("02439361234", "+842439361234", "landline", "VN"),
-    Callee("18001234", "18001234", "toll_free", "VN"),
-    Callee("19001234", "19001234", "premium", "VN"),
-    Callee("+14155552671", "+14155552671", "landline", "US"),
-    Callee("0088216123456", "+88216123456", "satellite", ""),
-    Callee("113", "113", "emergency", "VN"),
+from controller.core.setup import Hotline, Limits, Reach, Trunk
+from tests.core.outbound_books import (
+    DAY_MS,
+    HANOI_MS,
+    MINUTE_MS,
+    OPEN_KINDS,
+    SECOND_MS,
+    Books,
+    Callee,
+    Out,
+    day,
 )
-OPEN_KINDS = ("mobile", "landline", "toll_free", "service", "voip", "short", "unknown")
-"""What is open where the setup says nothing: no premium numbers and no satellites."""
+
+ATTEMPTS_MAX = 3
 
 
-@dataclass
-class Out:
-    """A call that was let out: by whom to whom, what carries it now, and since when they talk."""
+@dataclass(frozen=True)
+class Wish:
+    """Whose call it is (empty: nobody's), to whom, and by which hotline or adaptive number (empty: the agent's)."""
 
     agent: str
     callee: Callee
-    trunk: str = ""
-    line: str = ""
-    lines: dict[str, int] = field(default_factory=dict)
-    trunks: list[str] = field(default_factory=list)
-    began_ms: int = 0
-    up_ms: int | None = None
+    via: str
 
 
-@dataclass
-class Talk:
-    """A talk that is over, and on whose minutes it went."""
+class Oracle(Books):
+    """Judges every attempt that is made, and talks that go on."""
 
-    ended_ms: int
-    took_ms: int
-    owners: tuple[str, ...]
-
-
-def day(now_ms: int) -> int:
-    """The local day; the setups of these tests are in Vietnam, which has no summer time."""
-    return (now_ms + HANOI_MS) // DAY_MS
-
-
-class Oracle:
-    """The books of one history. `edges` counts, rule by rule, how often something stood at the very limit of it."""
-
-    def __init__(self, setup: Setup) -> None:
-        self.setup = setup
-        self.up: dict[str, Out] = {}
-        self.all: list[Out] = []
-        self.starts: list[tuple[int, str]] = []
-        self.talks: list[Talk] = []
-        self.failures: Counter[str] = Counter()
-        self.left_out_until_ms: dict[str, int] = {}
-        self.trial: dict[str, str] = {}
-        self.silent: set[str] = set()
-        self.edges: Counter[str] = Counter()
-
-    # -- what is reported --------------------------------------------------------------------------------------------
-
-    def answered(self, call: str, now_ms: int) -> None:
-        """The phone's channel is up: they talk, unless no trunk is left and the agent hears why."""
-        out = self.up.get(call)
-        if out is not None and out.trunk and out.up_ms is None:
-            out.up_ms = now_ms
-            self.failures[out.trunk] = 0
-            self.left_out_until_ms.pop(out.trunk, None)
-            self.trial.pop(out.trunk, None)
-
-    def reached(self, call: str) -> None:
-        """The callee was busy: if this was the probe of a trunk, the trunk works."""
-        trunk = self.up[call].trunk
-        if trunk and self.trial.get(trunk) == call:
-            del self.trial[trunk]
-
-    def over(self, call: str, now_ms: int) -> None:
-        out = self.up.pop(call, None)
-        if out is not None and out.up_ms is not None and out.callee.kind != "emergency":
-            self.talks.append(Talk(now_ms, now_ms - out.up_ms, (out.agent, out.line, out.trunk)))
-
-    def let_go(self, call: str) -> None:
-        """The dialplan asks for another trunk: the one that failed carries the call no longer."""
-        self.up[call].trunk = ""
-
-    def failed(self, trunk: str, now_ms: int, told_until_ms: int | None) -> None:
-        """A trunk failed for its own reasons; after three in a row it is left out, as long as we are told or longer."""
-        if self.left_out_until_ms.get(trunk, 0) > now_ms:
-            return
-        self.failures[trunk] += 1
-        if self.failures[trunk] >= FAILURES_MAX:
-            assert told_until_ms is not None, f"{trunk} failed three times in a row and is not left out"
-            assert told_until_ms >= now_ms + PAUSE_MS
-        assert told_until_ms is not None or trunk not in self.trial, "a probe failed and the trunk is not left out"
-        if told_until_ms is not None:
-            self.left_out_until_ms[trunk] = told_until_ms
-            self.trial.setdefault(trunk, "")
-
-    def seen(self, trunk: str, reachable: bool) -> None:
-        if reachable and trunk in self.silent:
-            self.failures[trunk] = 0
-            self.left_out_until_ms.pop(trunk, None)
-            self.trial.pop(trunk, None)
-        (self.silent.discard if reachable else self.silent.add)(trunk)
-
-    # -- what is let out ---------------------------------------------------------------------------------------------
-
-    def let_out(self, call: str, agent: str, callee: Callee, via: str, attempt: Attempt, now_ms: int) -> None:
-        """The dial path was told to make this attempt: every rule is looked at."""
-        out = self.up.get(call)
-        if out is None:
-            busy = {row.agent for row in self.up.values()} - {""}
-            assert agent not in busy, "an agent has one call at a time"
-            out = Out(agent, callee, began_ms=now_ms)
+    def let_out(self, call: str, wish: Wish, attempt: Attempt, now_ms: int) -> None:
+        """This attempt is made: every rule is looked at, then it is written down."""
+        out = self.up.get(call) or Out(wish.agent, wish.callee, began_ms=now_ms)
         line, trunk = self.setup.hotline[attempt.hotline], self.setup.trunk[attempt.trunk]
+        assert attempt.caller_id == line.number, "the caller id is the number of the hotline that carries the call"
+        assert attempt.number == wish.callee.sent, "another number than the one that was asked for"
         assert trunk.name not in out.trunks, "a trunk that failed is asked again for the same call"
         assert len(out.trunks) < ATTEMPTS_MAX
-        if callee.kind != "emergency" or call not in self.up:
+        emergency = wish.callee.kind == "emergency"
+        if not emergency or call not in self.up:
             # Further trunks of an emergency call were chosen when it began, whatever the setup has become since.
             assert line.kind == "carrier", "a virtual number never calls out"
             assert trunk.enabled
-        if callee.kind != "emergency":
-            self._permitted(line, trunk, agent, callee, via, now_ms)
-            self._trunk_free(trunk, callee, call, now_ms)
-            self._within(agent, line, call, callee, out, now_ms)
+        if not emergency:
+            self._permitted(line, trunk, wish, out, now_ms)
+            self._trunk_free(trunk, wish.callee, call, now_ms)
+            self._within(line, call, out, now_ms)
+        self._write_down(call, out, line.number, trunk.name, now_ms)
+
+    def _write_down(self, call: str, out: Out, line: str, trunk: str, now_ms: int) -> None:
         if call not in self.up:
             self.all.append(out)
         self.up[call] = out
-        out.trunk, out.line = trunk.name, line.number
-        out.trunks.append(trunk.name)
-        out.lines.setdefault(line.number, now_ms)
-        self.starts.append((now_ms, trunk.name))
-        if callee.kind != "emergency" and trunk.name in self.trial:
-            self.trial[trunk.name] = call
+        out.trunk, out.line = trunk, line
+        out.tried_ms = now_ms
+        out.trunks.append(trunk)
+        out.lines.setdefault(line, now_ms)
+        self.starts.append((now_ms, trunk))
+        if out.callee.kind != "emergency" and trunk in self.trial:
+            self.trial[trunk] = call
 
-    def _permitted(self, line: Hotline, trunk: Trunk, agent: str, callee: Callee, via: str, now_ms: int) -> None:
-        person = self.setup.agent.get(agent)
+    # -- by whom and to whom -------------------------------------------------------------------------------------------
+
+    def _permitted(self, line: Hotline, trunk: Trunk, wish: Wish, out: Out, now_ms: int) -> None:
+        person = self.setup.agent.get(wish.agent)
         assert line.outbound, "this hotline may not call out"
         groups = line.outbound_groups
         assert person is None or groups is None or set(person.groups) & set(groups), "a forbidden group"
         own = self.setup.trunk[line.trunk]
         assert trunk.carrier == own.carrier, "another carrier would have to forge the number"
-        asked = via or (person.outbound_with if person else "")
+        asked = wish.via or (person.outbound_with if person else "")
         adaptive = self.setup.adaptive.get(asked)
         if adaptive is None:
             assert line.number == asked, "another hotline than the one asked for"
         else:
             assert adaptive.outbound
             assert line.number.startswith("+") or line.number == adaptive.fallback, "a service number chosen by itself"
+        self._not_blocked(wish.callee, now_ms)
+        self._reached(wish, out.began_ms)
+
+    def _not_blocked(self, callee: Callee, now_ms: int) -> None:
         for row in self.setup.blocked:
             hit = callee.number.startswith(row.number) if row.prefix else callee.number == row.number
             over = row.until_ms is not None and row.until_ms <= now_ms
             if hit:
                 self.edges["blocked elsewhere or before"] += 1
             assert not hit or over or "outbound" not in row.scopes, "a blocked callee"
-        if person is None:
-            self._reached(replace(self.setup.defaults.reach, hours=""), callee, now_ms)
-            return
-        # An agent's hours are those in which a call begins; its further trunks may come after them.
-        began_ms = next((row.began_ms for row in self.up.values() if row.agent == agent), now_ms)
-        self._reached(person.reach or self.setup.defaults.reach, callee, began_ms)
 
-    def _reached(self, reach: Reach, callee: Callee, now_ms: int) -> None:
-        kinds = OPEN_KINDS if reach == Reach() else reach.kinds
+    def _reached(self, wish: Wish, began_ms: int) -> None:
+        """An agent's hours are those in which a call begins; its further trunks may come after them."""
+        callee, reach = wish.callee, self.reach_of(wish.agent)
+        kinds = OPEN_KINDS if reach.kinds == Reach().kinds else reach.kinds
         assert callee.kind in kinds, f"{callee.kind} numbers are not open"
         abroad = callee.country != "VN" and callee.kind != "satellite"
         assert not abroad or reach.countries is None or callee.country in reach.countries, "abroad is not open"
-        if reach.hours:
+        if reach.hours and wish.agent:
             frames = self.setup.schedule[reach.hours].frames
-            local = now_ms + HANOI_MS
+            local = began_ms + HANOI_MS
             minute, weekday = local // MINUTE_MS % 1440, (local // DAY_MS + 3) % 7
             assert any(begin <= minute < end for begin, end in frames[weekday]), "outside the hours"
+
+    # -- by how much ---------------------------------------------------------------------------------------------------
 
     def _trunk_free(self, trunk: Trunk, callee: Callee, call: str, now_ms: int) -> None:
         assert trunk.name not in self.silent, "a trunk that does not answer"
@@ -217,11 +126,12 @@ class Oracle:
         self._at_most("cps", recent + 1, trunk.max_cps)
         self._minutes("trunk minutes", trunk.name, trunk.minutes_per_day, now_ms)
 
-    def _within(self, agent: str, line: Hotline, call: str, callee: Callee, out: Out, now_ms: int) -> None:
-        if call not in self.up and agent:
-            mine = [row.began_ms for row in self.all if row.agent == agent]
-            self._used("agent", mine, self.setup.agent[agent].limits, now_ms)
-            self._minutes("agent minutes", agent, self.setup.agent[agent].limits.minutes_per_day, now_ms)
+    def _within(self, line: Hotline, call: str, out: Out, now_ms: int) -> None:
+        if call not in self.up and out.agent:
+            limits = self.setup.agent[out.agent].limits
+            self._used("agent", [row.began_ms for row in self.all if row.agent == out.agent], limits, now_ms)
+            self._minutes("agent minutes", out.agent, limits.minutes_per_day, now_ms)
+            self._at_most("agent at once", len(self.held(out.agent)) + 1, limits.calls_at_once)
         if line.number in out.lines:
             return
         held = sum(row.line == line.number for name, row in self.up.items() if name != call)
@@ -229,7 +139,7 @@ class Oracle:
         by_line = [row for row in self.all if line.number in row.lines]
         self._used("hotline", [row.lines[line.number] for row in by_line], line.limits, now_ms)
         self._minutes("hotline minutes", line.number, line.limits.minutes_per_day, now_ms)
-        same = [row for row in by_line if row.callee.number == callee.number]
+        same = [row for row in by_line if row.callee.number == out.callee.number]
         today = sum(day(row.lines[line.number]) == day(now_ms) for row in same)
         self._at_most("per callee", today + 1, line.limits.calls_per_callee)
 
@@ -240,15 +150,52 @@ class Oracle:
         self._at_most(f"{whose} per day", today + 1, limits.calls_per_day)
 
     def _minutes(self, what: str, owner: str, minutes: int, now_ms: int) -> None:
-        if not minutes:
-            return
-        talked = sum(row.took_ms for row in self.talks if owner in row.owners and day(row.ended_ms) == day(now_ms))
-        for row in self.up.values():
-            if row.up_ms is not None and row.callee.kind != "emergency" and owner in {row.agent, row.line, row.trunk}:
-                talked += now_ms - row.up_ms
-        assert talked < minutes * MINUTE_MS, f"{what}: {owner} has talked {talked} ms"
-        self.edges[what] += talked > 0
+        if minutes:
+            talked_ms = self.talked_ms(owner, now_ms)
+            assert talked_ms < minutes * MINUTE_MS, f"{what}: {owner} has talked {talked_ms} ms"
+            self.edges[what] += talked_ms > 0
 
     def _at_most(self, what: str, count: int, most: int) -> None:
         assert not most or count <= most, f"{what}: {count}, and {most} are allowed"
         self.edges[what] += count == most
+
+    # -- what goes on --------------------------------------------------------------------------------------------------
+
+    def goes_on(self, now_ms: int) -> None:
+        """Every talk that goes on may: neither the longest call nor anybody's minutes are used up."""
+        for name, out in self.up.items():
+            if not out.costs or out.up_ms is None:
+                continue
+            longest_ms = self.reach_of(out.agent).longest_call * SECOND_MS if out.agent else 0
+            assert not longest_ms or now_ms - out.up_ms <= longest_ms, f"{name} talks longer than the longest call"
+            for owner, minutes in self._capped(out):
+                # What is left is shared by those who talk, to the millisecond each.
+                most_ms = minutes * MINUTE_MS + len(self.up)
+                assert self.talked_ms(owner, now_ms) <= most_ms, f"{name} talks on although {owner} has no minutes"
+
+    def _capped(self, out: Out) -> list[tuple[str, int]]:
+        """Whose minutes a talk uses up, of those who have a cap."""
+        person, trunk = self.setup.agent.get(out.agent), self.setup.trunk.get(out.trunk)
+        rows = (
+            (out.agent, person.limits.minutes_per_day if person else 0),
+            (out.line, self.setup.hotline[out.line].limits.minutes_per_day),
+            (out.trunk, trunk.minutes_per_day if trunk else 0),
+        )
+        return [row for row in rows if row[1]]
+
+    # -- what the product has written down -----------------------------------------------------------------------------
+
+    def same_books(self, written: Callable[[str], tuple[tuple[str, ...], int]], now_ms: int) -> None:
+        """What is held is what is up, no more and no less, and so it is with what was talked where minutes are capped.
+
+        `written` tells the calls an agent, a hotline or a trunk is said to have up, and the talk of today.
+        """
+        capped = {row.name: bool(row.minutes_per_day) for row in self.setup.trunks}
+        capped |= {row.number: bool(row.limits.minutes_per_day) for row in self.setup.hotlines}
+        for owner, counts in (capped | dict.fromkeys(self.setup.agent, True)).items():
+            (live, said_ms), held = written(owner), self.held(owner)
+            assert len(live) == len(held), f"{owner} is said to have {live} up and has {held}"
+            assert set(live) == set(held), f"{owner} is said to have {live} up and has {held}"
+            if counts and (said_ms or self.talks or held):
+                true_ms = self.talked_ms(owner, now_ms)
+                assert said_ms == true_ms, f"{owner} is said to have talked {said_ms} ms and has {true_ms}"
