@@ -133,6 +133,8 @@ class Foyer:
                     self.leader, self.leader_url = (seen.name, seen.url) if seen.holder else ("", "")
                     self._told("ok", "")
                     why = vigil.judge(seen, loop.time())
+                    if why:
+                        await self.arrears.hand_in()  # as long as nobody has led since, all of it counts
                     if why and await self.lease.take(seen):
                         self.ledger.lead()
                         self.leader, self.leader_url = self.settings.instance, ""

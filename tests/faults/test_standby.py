@@ -305,6 +305,32 @@ async def test_a_call_that_came_and_went_while_the_leader_was_cut_off_has_its_re
     record("standby", what, "one record each", f"{rounds} of {rounds}", times=rounds, passed=True, promise="history")
 
 
+@pytest.mark.live
+async def test_what_was_done_while_the_database_was_away_from_both_outlives_the_leader(floor: Twins) -> None:
+    """The standby finds on the disk what the leader owed, before it leads: nobody has gone on from older rows."""
+    leader = await floor.pair.whole()
+    floor.api.http.base_url = httpx.URL(floor.pair.url(leader))
+    floor.began = datetime.now(UTC).isoformat(timespec="milliseconds")
+    await floor.desk("a1", "a3")
+    async with floor.pair.unattended():
+        for wire in floor.pair.wires.values():
+            wire.freeze()
+        assert (await floor.api.status("a3", "not_ready")).is_success
+        brief, _ = await floor.talk(HOTLINE, BRIEF)
+        await brief.hangup()
+        since, old = time.monotonic(), floor.pair.signal(leader, signal.SIGKILL)
+        for wire in floor.pair.wires.values():
+            wire.polite()
+        await floor.handed_to(_other(leader), since)
+        assert await floor.pair.ended(leader, old) == -signal.SIGKILL
+    await floor.state("a3", "not_ready", START_S)
+    assert (await floor.ended(BRIEF))["result"] == "answered"
+    assert len(await floor.records(BRIEF)) == 1
+    await floor.settle()
+    record("standby", "the database away from both, then kill -9 of the leader: calls with one record, changes kept",
+           "all", "2 of 2", times=1, passed=True, promise="history")  # fmt: skip
+
+
 # -- a call out, told by PostgreSQL ------------------------------------------------------------------------------------
 
 
