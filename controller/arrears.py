@@ -18,7 +18,7 @@ from controller.errors import LedgerError
 from controller.spool import Left, Spool
 from controller.store.ledger import SqlLedger
 
-LOOK_EVERY_S: Final = 10.0
+LOOK_EVERY_S: Final = 2.0
 
 
 class Arrears:
