@@ -199,8 +199,8 @@ class Engine:
 
     @property
     def journal_failures(self) -> int:
-        """How often the journal could not be written."""
-        return self._journal.failures
+        """How often the journal, or what stands in for the books while they are away, could not be written."""
+        return self._journal.failures + self._journal.spool.failures
 
     def story(self, call: str) -> tuple[Line, ...]:
         """What has happened to a live call so far."""

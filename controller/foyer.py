@@ -30,7 +30,7 @@ from controller.store.ledger import SqlLedger
 from controller.store.numbers import Numbers
 from controller.store.setup_repo import SetupRepo, setup_of
 from controller.store.tokens import Tokens
-from controller.store.vigil import LOOK_EVERY_S, Vigil
+from controller.store.vigil import LOOK_EVERY_S, Seen, Vigil
 from controller.watchdog import Watchdog
 from controller.web.front import Front, StandbyDeps, create_standby
 from controller.web.server import listen
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 RENEW_EVERY_S: Final = 0.5
 RETRY_S: Final = 0.1
+SETTLE_S: Final = 5.0
+"""How long calls wait for a standby that hands in what the one before owed: some ten thousand turns."""
 WARM_EVERY_S: Final = 2.0
 CLOSE_S, CLOSE_LOST_S = 4.0, 1.0
 
@@ -133,9 +135,7 @@ class Foyer:
                     self.leader, self.leader_url = (seen.name, seen.url) if seen.holder else ("", "")
                     self._told("ok", "")
                     why = vigil.judge(seen, loop.time())
-                    if why:
-                        await self.arrears.hand_in()  # as long as nobody has led since, all of it counts
-                    if why and await self.lease.take(seen):
+                    if why and await self._take(seen):
                         self.ledger.lead()
                         self.leader, self.leader_url = self.settings.instance, ""
                         log.info("leads now", why=why, epoch=seen.epoch + 1)
@@ -154,6 +154,13 @@ class Foyer:
                 task.cancel()
             await asyncio.gather(*warming, return_exceptions=True)
         return False
+
+    async def _take(self, seen: Seen) -> bool:
+        """Take the lead; what an earlier life left in our folder is handed in before: as yet all of it counts."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S):
+                await self.arrears.hand_in()
+        return self.lease is not None and await self.lease.take(seen)
 
     async def keep_lead(self) -> None:
         """Say again and again that we live; LeadLostError when somebody else leads by now."""

@@ -23,9 +23,13 @@ from controller.spool import Spool
 
 COMMIT_LIMIT_S = 0.25
 OWED_MAX = 10_000
-SPOOLED_TURNS = 500
+SPOOLED_TURNS = 100
 """How many are read from the spool at a time: some ten milliseconds."""
+COMMIT_TURNS = 1_000
+"""How many are written at once: the rows of more would keep the event loop."""
 RETRY_S = 0.5
+READ_TRIES = 20
+"""How often a spool that cannot be read is asked before it is put aside."""
 
 
 class CommitMeter(Protocol):
@@ -65,6 +69,7 @@ class Owed:
         self._first = 0
         self._written = 0
         self._spooled_from = 0
+        self._unreadable = 0
         self._writing: asyncio.Task[None] | None = None
         self._readers: list[asyncio.Future[None]] = []
 
@@ -143,10 +148,16 @@ class Owed:
 
     async def _write(self) -> None:
         try:
-            while turns := self._next():
+            while self._turns:
+                try:
+                    turns = self._next()
+                except OSError:
+                    self._degrade(True)
+                    await asyncio.sleep(RETRY_S)
+                    continue
                 began = time.perf_counter()
                 try:
-                    await self._ledger.commit(turns)
+                    await self._ledger.commit([turn for turn in turns if turn is not None])
                 except LeadLostError as error:
                     self.lead_lost = error
                     self._wake()
@@ -157,6 +168,7 @@ class Owed:
                     continue
                 self._meter.commit(time.perf_counter() - began, len(turns))
                 self._written += len(turns)
+                self.lost += sum(turn is None for turn in turns)
                 while self._first < self._written:
                     self._turns.popleft()
                     self._first += 1
@@ -165,21 +177,49 @@ class Owed:
         finally:
             self._writing = None
 
-    def _next(self) -> list[Turn]:
+    def _next(self) -> Sequence[Turn | None]:
         """The turns whose time has come: all that memory holds, unless older ones wait in the spool.
 
-        What is written is in the spool before: handed in after a crash, it must not end before the books do.
+        While there is a spool, what is written is in it before: handed in after a crash, it must not end before the
+        books do. OSError when the spool cannot be read now.
         """
-        if self.degraded:
+        if self.degraded or self._spool.kept:
             self.keep()
         if self._written < self._first:
-            at = max(self._written, self._spooled_from)
-            if turns := self._spool.read(at - self._spooled_from, min(SPOOLED_TURNS, self._only_spooled)):
-                self._written = at
+            if turns := self._from_spool():
                 return turns
-            self.lost += self._only_spooled
             self._written = self._first
-        return list(self._turns)
+        return list(islice(self._turns, self._covered()))
+
+    def _from_spool(self) -> Sequence[Turn | None]:
+        """The oldest turns that memory holds no longer."""
+        at, many = max(self._written, self._spooled_from), min(SPOOLED_TURNS, self._only_spooled)
+        try:
+            turns = self._spool.read(at - self._spooled_from, many) if many else ()
+        except OSError:
+            self._unreadable += 1
+            if self._unreadable < READ_TRIES:
+                raise
+            self.lost += self._only_spooled
+            self._spool.give_up()
+            turns = ()
+        self._unreadable = 0
+        if not turns:
+            return ()
+        self._written = at
+        return turns
+
+    def _covered(self) -> int:
+        """How many of the turns in memory may be written at once.
+
+        A disk that failed has the spool end before memory does. What stands in it is written first and the spool
+        cleared; without one, nothing is handed in.
+        """
+        if self._spool.kept and self._spooled_to <= self._first:
+            self._spool.clear()
+            self.keep()
+        within = self._spooled_to - self._first if self._spool.kept else COMMIT_TURNS
+        return min(within, COMMIT_TURNS) if within > 0 else COMMIT_TURNS
 
     @property
     def _spooled_to(self) -> int:

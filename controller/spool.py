@@ -8,10 +8,12 @@ once stood. Nothing is forced to the disk itself: a process that dies loses noth
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -27,60 +29,84 @@ _ENCODE = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=Fa
 class Spool:
     """The file of one life; `folder` None keeps nothing. `books` is the name of the books, `holder` the life's own.
 
-    A disk that fails costs the spool, not the calls: `failures` counts, and nothing more is kept until `clear`.
+    A disk that fails costs the spool, not the calls: `failures` counts, and nothing more is kept until `clear`. What
+    was kept before stays ours: the file is locked from its first turn on until `close`, or until it is gone.
     """
 
     def __init__(self, folder: Path | None, books: str = "", holder: str = "") -> None:
         self.kept = 0
         self.failures = 0
         self._path = folder / f"{books}.{holder}{SUFFIX}" if folder is not None else None
-        self._file: IO[str] | None = None
+        self._file: io.FileIO | None = None
+        self._size = 0
         self._broken = False
-        self._read_at = (0, 0)
+        self._unread = False
+        self._places = ((0, 0), (0, 0))
 
     def keep(self, turns: Sequence[Turn]) -> None:
         """Append turns; never raises."""
         if self._path is None or self._broken or not turns:
             return
+        text = "".join(f"{dumps(turn)}\n" for turn in turns).encode("ascii")
         try:
-            if self._file is None:
-                self._file = _opened(self._path)
-            self._file.write("".join(f"{dumps(turn)}\n" for turn in turns))
-            self._file.flush()
-            self.kept += len(turns)
+            file = self._opened()
+            rest = text
+            while rest:
+                rest = rest[file.write(rest) or 0 :]
         except OSError:
             self._fail()
+            return
+        self.kept += len(turns)
+        self._size += len(text)
 
-    def read(self, first: int, many: int) -> list[Turn]:
-        """Return at most so many turns, from the one with this place on (0: the first kept since `clear`)."""
+    def read(self, first: int, many: int) -> Sequence[Turn | None]:
+        """Return at most so many turns, from the one with this place on (0: the first kept since `clear`).
+
+        None stands for one that cannot be read. OSError when the file cannot be had now.
+        """
         if self._path is None or first >= self.kept:
             return []
-        place, offset = self._read_at if self._read_at[0] <= first else (0, 0)
+        place, offset = max((known for known in self._places if known[0] <= first), default=(0, 0))
+        raw = self._opened()
+        raw.seek(offset)
+        file = io.BufferedReader(raw)
         try:
-            with self._path.open("rb") as file:
-                file.seek(offset)
-                for _ in range(first - place):
-                    file.readline()
-                found = [loads(file.readline().decode()) for _ in range(min(many, self.kept - first))]
-                self._read_at = (first + len(found), file.tell())
-        except (OSError, ValueError):
-            self.failures += 1
-            return []
+            for _ in range(first - place):
+                file.readline()
+            begins = (first, file.tell())
+            found = [_turn(file.readline()) for _ in range(min(many, self.kept - first))]
+            self._places = (begins, (first + len(found), file.tell()))
+        finally:
+            file.detach()
+        self._unread = self._unread or None in found
         return found
 
     def clear(self) -> None:
-        """Forget all of it: everything is on the books."""
-        self._close()
+        """Forget all of it: everything is on the books. The file goes before its lock does."""
         if self._path is not None and (self.kept or self._broken):
             try:
-                self._path.unlink(missing_ok=True)
+                _remove(self._path, aside=self._unread)
             except OSError:
                 self.failures += 1
-        self.kept, self._broken, self._read_at = 0, False, (0, 0)
+                self._broken = True
+                return
+        self._close()
+        self.kept, self._size, self._broken, self._unread, self._places = 0, 0, False, False, ((0, 0), (0, 0))
+
+    def give_up(self) -> None:
+        """Put the file aside for a person: it cannot be read."""
+        self._unread = True
+        self.clear()
 
     def close(self) -> None:
         """Let go of the file; what stands in it stays for the next start."""
         self._close()
+
+    def _opened(self) -> io.FileIO:
+        if self._file is None:
+            assert self._path is not None  # noqa: S101  # nobody opens the file of a spool that keeps nothing
+            self._file = _locked(self._path)
+        return self._file
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -91,10 +117,16 @@ class Spool:
                 self.failures += 1
 
     def _fail(self) -> None:
-        """Keep no more: a turn after a gap would be put on a state it was not decided on."""
+        """Keep no more: a turn after a gap would be put on a state it was not decided on.
+
+        Half of what could not be written goes again. The file stays locked: whoever handed it in while we live would
+        put its older rows over the newer ones we write.
+        """
         self.failures += 1
         self._broken = True
-        self._close()
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._size)
 
 
 @dataclass(slots=True)
@@ -124,27 +156,64 @@ class Left:
 
     def done(self) -> None:
         """They are on the books: nobody needs the file; what could not be read is put aside for a person."""
-        if self.unread:
-            self.path.rename(self.path.with_suffix(UNREAD))
-        else:
-            self.path.unlink(missing_ok=True)
+        _remove(self.path, aside=bool(self.unread))
 
     def close(self) -> None:
         """Let go of it; what is not done is there for the next who looks."""
         self.file.close()
 
 
-def left(folder: Path, books: str) -> Iterator[Left]:
-    """Yield what lives on these books left that are over, oldest first; OSError when a file cannot be had."""
-    found = sorted(folder.glob(f"{books}.*{SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-    for path in found:
-        file = path.open("rb")
+def left(folder: Path, books: str, refused: Callable[[OSError], None] = lambda _: None) -> Iterator[Left]:
+    """Yield what lives on these books left that are over, oldest first; `refused` is told of files we cannot have."""
+    for path in _oldest_first(folder.glob(f"{books}.*{SUFFIX}")):
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()  # its life goes on
+            file = _taken(path)
+        except FileNotFoundError:
             continue
-        yield Left(path.stem.rpartition(".")[2], path, file)
+        except OSError as error:
+            refused(error)
+            continue
+        if file is not None:
+            yield Left(path.stem.rpartition(".")[2], path, file)
+
+
+def _oldest_first(paths: Iterable[Path]) -> list[Path]:
+    """Sort files by age; one with nothing in it is just being begun, and locked in a moment."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            seen = path.stat()
+            if seen.st_size:
+                found.append((seen.st_mtime_ns, path.name, path))
+    return [path for _, _, path in sorted(found)]
+
+
+def _taken(path: Path) -> IO[bytes] | None:
+    """Open and lock a file; None when its life goes on, or has cleared it while we came."""
+    file = path.open("rb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        gone = os.fstat(file.fileno()).st_nlink == 0
+    except BlockingIOError:
+        gone = True
+    except OSError:
+        file.close()
+        raise
+    if gone:
+        file.close()
+        return None
+    return file
+
+
+def _remove(path: Path, *, aside: bool) -> None:
+    """Take a file away, or put it aside; where the folder does not let us, it is emptied."""
+    try:
+        if aside:
+            path.replace(path.with_suffix(UNREAD))
+        else:
+            path.unlink(missing_ok=True)
+    except OSError:
+        os.truncate(path, 0)
 
 
 def dumps(turn: Turn) -> str:
@@ -187,10 +256,22 @@ def _line(call: str, row: Sequence[Any]) -> Line:
     return Line(at_ms, call, kind, name, cause, body)
 
 
-def _opened(path: Path) -> IO[str]:
+def _turn(line: bytes) -> Turn | None:
+    try:
+        return loads(line.decode())
+    except ValueError:
+        return None
+
+
+def _locked(path: Path) -> io.FileIO:
     """Open the file, locked for as long as we live: nobody hands in what a life still adds to."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Whole numbers of callers stand in it: for its owner alone, also in a folder that somebody else made.
-    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="ascii")
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    file = io.FileIO(descriptor, "a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
     return file

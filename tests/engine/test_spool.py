@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import io
 import multiprocessing
 import os
 import signal
@@ -154,22 +156,91 @@ def test_a_full_disk_costs_the_spool_and_leaves_no_gap(tmp_path: Path) -> None:
     kept = Spool(tmp_path, "books", "life")
     kept.keep(some(1, 2))
 
-    class Full:
-        def write(self, _text: str) -> None:
+    class Full(io.FileIO):
+        def write(self, data: Any) -> int:
+            super().write(bytes(data)[:9])
             raise OSError(28, "No space left on device")
 
         def close(self) -> None:
+            super().close()
             raise OSError(28, "No space left on device")
 
     kept.close()
-    kept._file = Full()  # type: ignore[assignment]
+    kept._file = Full(tmp_path / "books.life.owed", "a+")
+    fcntl.flock(kept._file, fcntl.LOCK_EX)
     kept.keep(some(3, 1))
     kept.keep(some(4, 1))
-    assert (kept.kept, kept.failures) == (2, 2)
+    assert (kept.kept, kept.failures) == (2, 1)
+    whole = (tmp_path / "books.life.owed").read_bytes()
+    assert (whole.count(b"\n"), whole[-1:]) == (2, b"\n"), "half a turn is taken away again"
+    assert found(tmp_path) == [], "its life goes on: nobody else hands it in"
+    assert kept.read(0, 9) == some(1, 2)
     kept.clear()
     kept.keep(some(5, 1))
     kept.close()
     assert turns_of(tmp_path) == some(5, 1)
+
+
+def test_a_file_that_cannot_be_taken_away_is_emptied_or_stays_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handed in later it would put older rows over newer ones."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    kept = Spool(tmp_path, "books", "life")
+    kept.keep(some(1, 2))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    kept.clear()
+    assert (found(tmp_path), (tmp_path / "books.life.owed").read_bytes()) == ([], b"")
+    kept.keep(some(3, 1))
+    assert kept.read(0, 9) == some(3, 1)
+    monkeypatch.setattr(os, "truncate", refuse)
+    kept.clear()
+    kept.keep(some(4, 1))
+    assert kept.failures == 1
+    assert found(tmp_path) == []
+    monkeypatch.undo()
+    kept.clear()
+    kept.keep(some(5, 1))
+    kept.close()
+    assert turns_of(tmp_path) == some(5, 1)
+
+
+def test_a_file_that_is_just_being_begun_or_has_just_gone_is_nobody_s(tmp_path: Path) -> None:
+    (tmp_path / "books.life.owed").touch()
+    assert found(tmp_path) == []
+    kept = Spool(tmp_path, "books", "life")
+    kept.keep(some(1, 1))
+    with (tmp_path / "books.life.owed").open("rb") as opened:
+        kept.clear()
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert os.fstat(opened.fileno()).st_nlink == 0, "what `left` looks at"
+
+
+def test_a_file_that_cannot_be_had_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    (tmp_path / "books.a.owed").mkdir()
+    (tmp_path / "books.a.owed" / "something").touch()
+    kept = Spool(tmp_path, "books", "b")
+    kept.keep(some(1, 1))
+    kept.close()
+    refused: list[OSError] = []
+    rows = list(spool.left(tmp_path, "books", refused.append))
+    assert [row.holder for row in rows] == ["b"]
+    rows[0].close()
+    assert [type(error) for error in refused] == [IsADirectoryError]
+
+
+def test_a_line_that_cannot_be_read_costs_itself_and_puts_the_file_aside(tmp_path: Path) -> None:
+    kept = Spool(tmp_path, "books", "life")
+    kept.keep(some(1, 3))
+    path = tmp_path / "books.life.owed"
+    first, second, third = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b"#" * (len(second) - 1) + b"\n" + third)
+    assert kept.read(0, 9) == [*some(1, 1), None, *some(3, 1)]
+    kept.clear()
+    assert names(tmp_path) == ["books.life.unread"]
 
 
 def test_without_a_folder_nothing_is_kept() -> None:
@@ -310,6 +381,87 @@ async def test_who_closes_without_its_books_leaves_all_it_owes(tmp_path: Path) -
         assert turns_of(tmp_path, name) == some(0, 4)
 
 
+class Watched(Away):
+    """Before each commit: whatever file there is holds all that is written, or its rows come over newer ones."""
+
+    def __init__(self, books: Books, folder: Path) -> None:
+        super().__init__(books)
+        self.folder = folder
+        self.seen: list[bool] = []
+
+    async def commit(self, turns: Sequence[Turn]) -> None:
+        if not self.away:
+            stand = [spool.loads(line) for path in self.folder.iterdir() for line in path.read_text().splitlines()]
+            self.seen.append(not stand or all(row in stand for row in turns))
+        await super().commit(turns)
+
+
+async def test_where_the_disk_failed_what_it_holds_is_written_first_and_taken_away(tmp_path: Path) -> None:
+    kept = Spool(tmp_path, "books", "life")
+    ledger = Watched(Books(), tmp_path)
+    owing = debts(ledger, kept)
+    owing.owe(some(0, 4))
+    await owing.commit()
+    await until(lambda: owing.degraded)
+    kept._fail()
+    owing.owe(some(4, 3))
+    await owing.commit()
+    assert kept.kept == 4
+    ledger.away = False
+    await until(lambda: not owing.degraded)
+    assert list(ledger.books.facts) == list(range(7))
+    assert (ledger.seen, owing.lost) == ([True, True], 0)
+    assert names(tmp_path) == []
+
+
+async def test_more_at_once_than_memory_holds_while_the_books_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owed, "OWED_MAX", 10)
+    ledger = Watched(Books(), tmp_path)
+    ledger.away = False
+    owing = debts(ledger, Spool(tmp_path, "books", "life"))
+    owing.owe(some(0, 25))
+    owing.owe(some(25, 3))
+    await owing.commit()
+    await until(lambda: not len(owing))
+    assert list(ledger.books.facts) == list(range(28))
+    assert all(ledger.seen)
+    assert names(tmp_path) == []
+
+
+class Moody(Spool):
+    """A spool that cannot be read so many times."""
+
+    moods = 0
+
+    def read(self, first: int, many: int) -> Sequence[Turn | None]:
+        if self.moods:
+            self.moods -= 1
+            raise OSError(24, "Too many open files")
+        return super().read(first, many)
+
+
+@pytest.mark.parametrize(("moods", "lost"), [(owed.READ_TRIES - 1, 0), (10**6, 30)])
+async def test_a_spool_that_cannot_be_read_is_asked_again_before_it_is_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moods: int, lost: int
+) -> None:
+    monkeypatch.setattr(owed, "OWED_MAX", 10)
+    kept = Moody(tmp_path, "books", "life")
+    ledger = Watched(Books(), tmp_path)
+    owing = debts(ledger, kept)
+    owing.owe(some(0, 1))
+    await owing.commit()
+    await until(lambda: owing.degraded)
+    owing.owe(some(1, 39))
+    kept.moods = moods
+    ledger.away = False
+    await until(lambda: not owing.degraded)
+    assert list(ledger.books.facts) == list(range(lost, 40))
+    assert owing.lost == lost
+    assert names(tmp_path) == (["books.life.unread"] if lost else [])
+
+
 # -- handing in --------------------------------------------------------------------------------------------------------
 
 
@@ -357,6 +509,25 @@ async def test_what_cannot_be_written_stays_for_the_next_who_looks(tmp_path: Pat
     await arrears.hand_in()
     assert list(books.calls) == ["1.1", "1.2"]
     assert found(tmp_path, books.name) == []
+
+
+async def test_a_file_nobody_makes_sense_of_stops_no_start_and_no_other(tmp_path: Path) -> None:
+    books = Books()
+
+    class Puzzled(FakeLedger):
+        async def settle(self, debt: Any) -> bool:
+            if debt.holder == "a":
+                raise TypeError("unsupported operand")
+            return await super().settle(debt)
+
+    for n, holder in enumerate(("a", "b"), 1):
+        kept = Spool(tmp_path, books.name, holder)
+        kept.keep(ends(n, 1))
+        kept.close()
+        os.utime(tmp_path / f"{books.name}.{holder}.owed", (n, n))
+    await Arrears(tmp_path, Puzzled(books)).hand_in()  # type: ignore[arg-type]  # it passes the same contract
+    assert list(books.calls) == ["1.2"]
+    assert names(tmp_path) == [f"{books.name}.a.owed"]
 
 
 async def test_two_lives_are_handed_in_oldest_first_and_our_own_is_left_alone(tmp_path: Path) -> None:

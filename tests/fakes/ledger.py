@@ -53,7 +53,9 @@ class FakeLedger:
         return self.books.name
 
     async def settle(self, debt: Debt) -> bool:
-        if self.books.leader is not None and self.books.leader.holder == debt.holder:
+        leads = self.books.leader is not None and self.books.leader.holder == debt.holder
+        last = max((said.seq for turn in debt.turns() for said in turn.facts), default=None)
+        if leads and (last is None or last >= max(self.books.facts, default=0)):
             for turn in debt.turns():
                 self._write(turn)
             return True

@@ -280,6 +280,17 @@ async def test_a_life_that_never_led_settles_and_leaves_the_lead_where_it_is(led
     assert await ledgers.call("1.7") == an_end("1.7")
 
 
+async def test_books_that_go_on_after_what_is_handed_in_keep_their_rows(ledgers: Ledgers) -> None:
+    """Its life could not take the file away, and wrote on: older rows may not come over newer ones."""
+    old = ledgers.open()
+    await old.load()
+    left = (turn(said(1, offered("1.1")), changes=put(an_agent("binh", status="available"))),)
+    await old.commit([*left, turn(said(2, offered("1.2")), changes=put(an_agent("binh", status="not_ready")))])
+    new = ledgers.open()
+    assert not await new.settle(Owing(old.holder, left))
+    assert (await new.load()).entities == (an_agent("binh", status="not_ready"),)
+
+
 async def test_books_keep_their_name(ledgers: Ledgers) -> None:
     first, second = ledgers.open(), ledgers.open()
     name = await first.name_of_books()
