@@ -64,6 +64,9 @@ class Arrears:
 
     async def _settled(self, left: Left) -> bool:
         """Settle one; whatever is wrong with a file concerns this file only."""
+        if left.path.name not in self._told:
+            self._told[left.path.name] = None
+            self._log.info("what an earlier life owed is handed in", file=left.path.name, bytes=left.size)
         try:
             whole = await self._ledger.settle(left)
             left.done()

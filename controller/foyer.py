@@ -83,7 +83,7 @@ class Foyer:
         try:
             await migrate(settings.database.url)
             foyer = cls._furnish(settings, over, listener, agi_socket)
-            await foyer.arrears.hand_in()
+            await foyer.hand_in()
         except BaseException:
             listener.close()
             agi_socket.close()
@@ -117,6 +117,14 @@ class Foyer:
         )
         foyer.stand_by()
         return foyer
+
+    async def hand_in(self) -> None:
+        """Write what an earlier life owed: a hundred thousand turns take half a minute, and nobody may end us."""
+        asking = asyncio.create_task(Watchdog(lambda: False, lambda: 0.0).more_time())
+        try:
+            await self.arrears.hand_in()
+        finally:
+            asking.cancel()
 
     # -- the lead ----------------------------------------------------------------------------------------------------
 

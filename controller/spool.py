@@ -139,6 +139,11 @@ class Left:
     read: int = 0
     unread: int = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes that stand in it."""
+        return os.fstat(self.file.fileno()).st_size
+
     def turns(self) -> Iterator[Turn]:
         """Yield its turns in order, up to the first that cannot be read; a line torn off at the end is none."""
         self.file.seek(0)

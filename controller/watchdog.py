@@ -22,6 +22,7 @@ BEATS: Final = 4
 """Words within the keeper's limit: a late one or two cost nothing."""
 
 QUIET_EVERY_S: Final = 5.0
+MORE_S: Final = 30
 
 
 class Watchdog:
@@ -54,6 +55,12 @@ class Watchdog:
             self._say(READY)
         if self.limit_s and self._stuck_s() < self.limit_s:
             self._say(ALIVE)
+
+    async def more_time(self) -> None:
+        """Until cancelled, ask for more time to start: the keeper ends who takes longer than `TimeoutStartSec=`."""
+        while True:
+            self._say(f"EXTEND_TIMEOUT_USEC={MORE_S * 1_000_000}")
+            await asyncio.sleep(MORE_S / BEATS)
 
     def stopping(self) -> None:
         """Say that we end on purpose."""

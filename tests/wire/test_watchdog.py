@@ -58,6 +58,14 @@ def test_ready_is_said_once_and_alive_again_and_again(keeper: Keeper) -> None:
     assert keeper.heard() == ["STOPPING=1"]
 
 
+async def test_a_start_that_takes_long_asks_for_time_before_it_is_up(keeper: Keeper) -> None:
+    """systemd ends a start that takes longer than `TimeoutStartSec=`, and would end the next one as well."""
+    asking = asyncio.create_task(keeper.watchdog().more_time())
+    await asyncio.sleep(0)
+    assert keeper.heard() == ["EXTEND_TIMEOUT_USEC=30000000"]
+    asking.cancel()
+
+
 def test_an_engine_that_decides_nothing_is_not_alive(keeper: Keeper) -> None:
     dog = keeper.watchdog()
     keeper.stuck_s = 0.9
