@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from controller.core import candidates, figures, quota
+from controller.core import candidates, figures, numbers, quota
 from controller.core.evolve import evolve
 from controller.core.model import AgentUse, Attempt, Call, CalleeDay, HotlineState, TrunkState
 from controller.core.setup import Hotline, Limits
@@ -19,9 +19,11 @@ FORGET_WITHIN_MS = 1_800_000
 
 
 def may(turn: Turn, call: Call, attempt: Attempt) -> bool:
-    """Whether the hotline of an attempt may carry the call now: since it was picked, its setup and use may differ."""
+    """Whether an attempt may be made now: since it was picked, the setup and the use of its hotline may differ."""
     if attempt.number in turn.setup.defaults.emergency:
         return True
+    if _tried_before(call) and numbers.is_blocked(turn.setup, call.callee, "outbound", turn.now_ms):
+        return False
     hotline = turn.setup.hotline.get(attempt.hotline)
     if hotline is None or candidates.barred(turn.setup, _whose(call), hotline)[0]:
         return False
@@ -31,6 +33,11 @@ def may(turn: Turn, call: Call, attempt: Attempt) -> bool:
     row = _callee(turn, hotline, call)
     most = hotline.limits.calls_per_callee
     return not most or call.id in state.use.live or row is None or row.day != day or row.calls < most
+
+
+def _tried_before(call: Call) -> bool:
+    """Whether this is a further attempt; the first is made in the step that looked at everything."""
+    return call.attempt > 0 or call.attempt_at_ms is not None
 
 
 def begin(turn: Turn, call: Call, attempt: Attempt) -> None:

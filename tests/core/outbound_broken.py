@@ -63,6 +63,9 @@ BROKEN: dict[str, tuple[Broken, ...]] = {
             "question.setup.trunks if own else ()",
         ),
     ),
+    "clicking": (
+        Broken("clicked by nobody", "outbound.question(turn, event, call.agent)", 'outbound.question(turn, event, "")'),
+    ),
     "consulting": (
         never("two phones asked", "if call.consult:"),
         undone("asked and not counted as talk", "outbound.carried(turn, call)"),
@@ -119,6 +122,8 @@ BROKEN: dict[str, tuple[Broken, ...]] = {
     ),
     "spending": (
         never("emergency by permission", "if attempt.number in turn.setup.defaults.emergency:"),
+        never("next: blocked", 'numbers.is_blocked(turn.setup, call.callee, "outbound", turn.now_ms)'),
+        Broken("rung again: blocked", " or call.attempt_at_ms is not None", ""),
         never("next: barred", "candidates.barred(turn.setup, _whose(call), hotline)[0]"),
         never("next: limits", "quota.room(state.use, hotline.limits, turn.now_ms, day, call.id)"),
         Broken("next: callee", "row is None or row.day != day or row.calls < most", "True"),

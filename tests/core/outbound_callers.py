@@ -1,46 +1,40 @@
 """Callers in a day of calling out: led on by a queue without agents, or by the agent who talks to them.
 
 An agent sends a caller on blind (`sends_on`), or asks a phone first (`asks`) and then decides; every way such a call
-can end is here, those nobody hears included (`away`).
+can end is here, but for those nobody hears (`outbound_away`).
 """
 
 from __future__ import annotations
 
-from controller.core import codec, ids
+from controller.core import ids
 from controller.core.commands import RingPhone
 from controller.core.events import (
     AgentStatusAsked,
-    BridgeSeen,
     CallArrived,
     CallGone,
-    ChannelSeen,
     CommandFailed,
     ConsultAsked,
-    EndpointSeen,
     HangupAsked,
     LegAnswered,
     LegGone,
-    LinkLost,
-    SetupChanged,
     SnapshotTaken,
     TransferAsked,
 )
 from controller.core.setup import Setup
-from controller.core.world import World
 from tests.core.outbound_books import CALLEES, TRUNK_FAILED
-from tests.core.outbound_day import BOOT, Caller, Day
+from tests.core.outbound_day import Caller
 from tests.core.outbound_oracle import Wish
-from tests.core.outbound_setups import AGENTS, keys_of
+from tests.core.outbound_phones import Phones
+from tests.core.outbound_setups import keys_of
 
 STRANGER = "+842812345678"
 DEAF_PAUSE_MS = 1_000
 """What was due while nobody could be heard is looked at again within this time."""
 RING_MAX_MS = 45_000 + DEAF_PAUSE_MS
 CODES = {"BUSY": (17, 486), "NOANSWER": (19, 480), "CONGESTION": (34, 503), "CHANUNAVAIL": (27, 500)}
-UNHEARD = ("picked up", "phone gone", "agent gone", "both gone", "caller gone", "nothing")
 
 
-class Callers(Day):
+class Callers(Phones):
     """A day with callers. A caller has one phone at most; whose call that is stands in `wishes`."""
 
     def __init__(self, setup: Setup) -> None:
@@ -60,7 +54,7 @@ class Callers(Day):
 
     def talks(self, n: int, dialled: str) -> str:
         """A caller gets an agent who is free; which call it is, empty when nobody is free."""
-        free = [name for name in AGENTS if name not in self.busy()]
+        free = self.free()
         if not free:
             return ""
         call, agent = self.new_call(), free[n % len(free)]
@@ -237,70 +231,3 @@ class Callers(Day):
         for name, out in self.oracle.up.items():
             rings = name in self.callers and out.up_ms is None
             assert not rings or self.now_ms - out.tried_ms <= RING_MAX_MS, f"the phone of {name} rings on and on"
-
-    # -- what nobody hears ---------------------------------------------------------------------------------------------
-
-    def away(self, n: int) -> None:
-        """Asterisk cannot be heard, or the daemon dies: one thing happens meanwhile, and a snapshot tells of it."""
-        if n & 1:
-            self.tell(LinkLost("cut"))
-        else:
-            rows = [codec.loads(codec.dumps(row)) for row in self.world.entities()]
-            self.world = World(self.world.setup, rows, list(self.world._over))
-            self.tell(SetupChanged(self.world.setup))
-        self.edges["cut" if n & 1 else "restart"] += 1
-        if n & 2:
-            self.passes(2_500)
-        phones = [name for name, row in self.callers.items() if row.phone]
-        call = phones[(n >> 2) % len(phones)] if phones else ""
-        what = UNHEARD[(n >> 4) % len(UNHEARD)] if call else "nothing"
-        self.edges[f"unheard: {what}"] += 1
-        self._unheard(call, what)
-        self.passes(DEAF_PAUSE_MS)
-
-    def _unheard(self, call: str, what: str) -> None:
-        caller = self.callers.get(call, Caller(""))
-        talked = call in self.oracle.up and self.oracle.up[call].up_ms is not None
-        match what:
-            case "picked up":
-                self.tell(self.snapshot(up=call))
-                self.oracle.answered(call, self.now_ms)
-            case "phone gone":
-                if not talked:
-                    self.oracle.lost(call)
-                self._phone_lost(call, "")
-                done = self.tell(self.snapshot())
-                self._rung_again(call, any(isinstance(row, RingPhone) for row in done.commands), not talked)
-            case "agent gone" if caller.agent:
-                caller.leg = ""
-                self._left_by(caller, self.snapshot())
-            case "both gone" if caller.asks:
-                caller.leg = ""
-                self._phone_lost(call, "")
-                self._left_by(caller, self.snapshot())
-                self.oracle.over(call, self.now_ms)
-            case "caller gone":
-                self.tell(self.snapshot(without=call))
-                self._forget(call)
-            case _:
-                self.tell(self.snapshot())
-
-    def snapshot(self, up: str = "", without: str = "") -> SnapshotTaken:
-        """What Asterisk has now; the phone of call `up` has been picked up, the caller of call `without` is gone."""
-        gone = [without, *(channel for _, channel in self.dying)]
-        channels, bridges = [], []
-        for call, agent in self.own().items():
-            state = "Up" if self.oracle.up[call].up_ms is not None else "Ring"
-            channels.append(ChannelSeen(call, agent, state, ours=False, role="other"))
-        for call, caller in self.callers.items():
-            talks = call == up or (call in self.oracle.up and self.oracle.up[call].up_ms is not None)
-            channels.append(ChannelSeen(call, "v1", "Up", True, caller.dialled, STRANGER, "", "inbound"))
-            if caller.agent and caller.leg:
-                channels.append(ChannelSeen(caller.leg, caller.agent, "Up", ours=True, role="leg"))
-            if caller.phone:
-                channels.append(ChannelSeen(caller.phone, "", "Up" if talks else "Ring", ours=True, role="leg"))
-            inside = ("" if caller.asks else call, caller.leg if caller.agent else "", caller.phone if talks else "")
-            bridges.append(BridgeSeen(ids.bridge(call), tuple(name for name in inside if name)))
-        seen = tuple(row for row in channels if row.id not in gone)
-        phones = tuple(EndpointSeen(a, True, tuple(c.id for c in seen if c.endpoint == a)) for a in AGENTS)
-        return SnapshotTaken(BOOT, seen, tuple(bridges), phones)

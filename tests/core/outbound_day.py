@@ -1,33 +1,23 @@
 """A day of calling out: a world and the oracle beside it. Events are told to the world, what it does to the oracle.
 
-Here is what agents do at their own phones; `outbound_callers` has the callers whom agents send on.
+What can happen in it stands in `outbound_phones` (agents who dial), `outbound_callers` (callers who are sent on) and
+`outbound_away` (what nobody hears).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from controller.core import asking, figures, trunks
 from controller.core.commands import HangUp, ReplyTrunks, RingAgent, RingPhone
-from controller.core.events import (
-    EndpointSeen,
-    Event,
-    OutboundAsked,
-    OutboundEnded,
-    OutboundNextAsked,
-    PhoneChannel,
-    SetupChanged,
-    SnapshotTaken,
-    Ticked,
-)
-from controller.core.facts import OutboundPicked, TrunkFailed
+from controller.core.events import EndpointSeen, Event, SetupChanged, SnapshotTaken, Ticked
+from controller.core.facts import TrunkFailed
 from controller.core.model import Attempt, TrunkState
-from controller.core.setup import Setup
+from controller.core.setup import Blocked, Setup
 from controller.core.step import Step, step
 from controller.core.world import World
-from tests.core.outbound_books import CALLEES, TRUNK_FAILED, day
+from tests.core.outbound_books import CALLEES, day
 from tests.core.outbound_oracle import Oracle, Wish
-from tests.core.outbound_setups import AGENTS, NOON_MS, keys_of
+from tests.core.outbound_setups import AGENTS, LINES, NOON_MS
 
 MOMENT_MS = 40
 BOOT = "boot 1"
@@ -114,8 +104,8 @@ class Day:
             self._dies(*self.dying.pop(0))
 
     def _dies(self, call: str, channel: str) -> None:
-        if call in self.oracle.up:
-            self.end(call, "CANCEL")
+        """A channel that was hung up is gone: that of a call, or a leg of it."""
+        raise NotImplementedError
 
     def judge(self) -> None:
         """What goes on may, and the books of the product say what ours say."""
@@ -132,79 +122,48 @@ class Day:
 
         self.oracle.same_books(written, self.now_ms)
 
-    # -- an agent's own phone ------------------------------------------------------------------------------------------
+    def one_up(self, n: int) -> str:
+        """One of the calls that are out; empty when there is none."""
+        up = list(self.oracle.up)
+        return up[n % len(up)] if up else ""
 
-    def own(self) -> dict[str, str]:
-        """The calls agents dialled that are up, and whose they are."""
-        return {name: row.agent for name, row in self.oracle.up.items() if name not in self.callers}
+    def changes(self, n: int) -> None:
+        """Somebody changes the setup while calls are out; what narrows it holds for their further trunks."""
+        setup, at = self.world.setup, (n >> 3) % len(LINES)
+        line, way, person, blocked = setup.hotlines[at], setup.trunks[at], setup.agents[at], setup.blocked
+        match n % 8:
+            case 0:
+                line = replace(line, outbound=not line.outbound)
+            case 1:
+                line = replace(line, kind={"carrier": "virtual", "virtual": "carrier"}[line.kind])
+            case 2:
+                way = replace(way, enabled=not way.enabled)
+            case 3:
+                way = replace(way, max_channels=1)
+            case 4:
+                line = replace(line, outbound_groups=None if line.outbound_groups else ("night",))
+            case 5:
+                person = replace(person, groups=("sales",) if "night" in person.groups else ("night",))
+            case 6:
+                line = replace(line, limits=replace(line.limits, calls_at_once=1))
+            case _:
+                blocked = self.blocks(self.one_up(n >> 3))
+        lines = (*setup.hotlines[:at], line, *setup.hotlines[at + 1 :])
+        ways = (*setup.trunks[:at], way, *setup.trunks[at + 1 :])
+        people = (*setup.agents[:at], person, *setup.agents[at + 1 :])
+        self.put_in_force(replace(setup, hotlines=lines, trunks=ways, agents=people, blocked=blocked))
 
-    def busy(self) -> list[str]:
-        """Agents who dial, talk to whom they dialled, or talk to a caller."""
-        return [*self.own().values(), *(row.agent for row in self.callers.values())]
+    def put_in_force(self, setup: Setup) -> None:
+        self.oracle.setup = setup
+        self.tell(SetupChanged(setup))
 
-    def new_call(self) -> str:
-        self.calls += 1
-        return f"1.{self.calls}"
-
-    def dial(self, agent: str, callee: int, via: str) -> None:
-        """Ask beforehand, then dial: the same answer, and asking changes nothing."""
-        call, number = self.new_call(), keys_of(CALLEES[callee])
-        event = OutboundAsked(call, agent, number, via)
-        self.wishes[call], self.last = Wish(agent, CALLEES[callee], via), callee
-        self.tell(PhoneChannel(agent, call, "ring"))
-        foreseen, busy = self._explained(event, agent), agent in self.busy()
-        done = self.tell(event)
-        [reply] = [row for row in done.commands if isinstance(row, ReplyTrunks)]
-        if busy:
-            assert (reply.attempt, reply.refusal) == (None, "in_call")
-        elif foreseen.allowed:
-            picked = next(row for row in done.facts if isinstance(row, OutboundPicked))
-            assert reply.attempt == foreseen.attempts[0]
-            assert (picked.attempts, picked.carrier) == (foreseen.attempts, foreseen.carrier)
-        else:
-            assert (reply.attempt, reply.refusal) == (None, foreseen.reason)
-        if CALLEES[callee].kind == "emergency" and not busy:
-            self.passes_everything(reply.attempt is not None)
-        if reply.attempt is None:
-            self.tell(PhoneChannel(agent, call, "gone"))
-
-    def _explained(self, event: OutboundAsked, agent: str) -> trunks.Decision:
-        """What is said beforehand: the question has a name of its own and was put a moment before it is answered."""
-        today = figures.today(self.world, self.now_ms)
-        before = list(self.world.entities())
-        asked = replace(event, call=f"explain/{event.dialled}", endpoint="")
-        question = asking.question(self.world, self.now_ms - MOMENT_MS, today, asked, agent)
-        foreseen = trunks.decide(replace(question, now_ms=self.now_ms))
-        assert list(self.world.entities()) == before, "asking changes nothing"
-        return foreseen
+    def blocks(self, call: str) -> tuple[Blocked, ...]:
+        """Whoever is called by this call, or was last, is blocked; and those who were are blocked no more."""
+        callee = self.wishes[call].callee if call else CALLEES[self.last]
+        return (Blocked(callee.number, ("outbound",)),)
 
     def passes_everything(self, left: bool) -> None:
         """An emergency call: forbidden or full, it leaves where a trunk is on with a number of ours."""
         setup = self.world.setup
         able = any(setup.trunk[row.trunk].enabled for row in setup.hotlines if row.kind == "carrier")
         assert left == able, "an emergency number passes everything"
-
-    def next(self, call: str, status: str) -> None:
-        """The dialplan asks for another trunk, which it may only get when the last one failed for its own reasons."""
-        if self.oracle.up[call].up_ms is not None:
-            return
-        if status in TRUNK_FAILED:
-            self.oracle.let_go(call)
-        done = self.tell(OutboundNextAsked(call, status, 34))
-        left = any(isinstance(row, ReplyTrunks) and row.attempt is not None for row in done.commands)
-        assert status in TRUNK_FAILED or not left, "the callee was reached: no reason to try another trunk"
-
-    def picked_up(self, call: str) -> None:
-        """The callee answers: the agent's channel is up."""
-        self.tell(PhoneChannel(self.wishes[call].agent, call, "up"))
-        self.oracle.answered(call, self.now_ms)
-
-    def end(self, call: str, status: str) -> None:
-        """The dialplan reports the end, and the phone is free."""
-        if self.oracle.up[call].up_ms is not None:
-            status = "ANSWER"
-        if status == "BUSY":
-            self.oracle.reached(call)
-        self.tell(OutboundEnded(call, status, 16, 0))
-        self.oracle.over(call, self.now_ms)
-        self.tell(PhoneChannel(self.wishes[call].agent, call, "gone"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from controller.core.events import SetupChanged, TrunkSeen
-from tests.core.outbound_books import CALLEES, TRUNK_FAILED
-from tests.core.outbound_callers import Callers
+from controller.core.events import TrunkSeen
+from tests.core.outbound_away import Away
+from tests.core.outbound_books import CALLEES, FAILURES_MAX, TRUNK_FAILED
 from tests.core.outbound_day import MOMENT_MS
 from tests.core.outbound_setups import AGENTS, LINES, WAYS
 
@@ -18,7 +16,7 @@ FAILS = (*TRUNK_FAILED, *TRUNK_FAILED, "BUSY", "NOANSWER")
 VIAS = ("", "", "", *LINES, "auto")
 
 
-class History(Callers):
+class History(Away):
     """A day whose moves are bytes. `how` are the bits of the first byte that say which way, `n` is the second byte."""
 
     def do(self, what: int, n: int) -> None:
@@ -30,11 +28,6 @@ class History(Callers):
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
-    def one_up(self, n: int) -> str:
-        """One of the calls that are out; empty when there is none."""
-        up = list(self.oracle.up)
-        return up[n % len(up)] if up else ""
-
     def somebody_dials(self, how: int, n: int) -> None:
         """Anybody calls anybody, or somebody who is free whoever was called last: calls meet on one number."""
         if n < SAME_AGAIN:
@@ -43,9 +36,15 @@ class History(Callers):
             self.again(self.last, n, VIAS[how])
 
     def again(self, callee: int, n: int, via: str) -> None:
-        free = [name for name in AGENTS if name not in self.busy()]
+        free = self.free()
         if free:
             self.dial(free[n % len(free)], callee, via)
+
+    def somebody_clicks(self, how: int, n: int) -> None:
+        """Somebody who is free is rung to call a number; others may be quicker."""
+        free = self.free()
+        if free:
+            self.click(free[n % len(free)], self._whereto(n)[0], VIAS[how], n >> 4)
 
     def fails(self, how: int, n: int) -> None:
         """A trunk fails, or the callee does not want to talk; a phone of a caller may not even ring."""
@@ -103,6 +102,8 @@ class History(Callers):
         call = self._talk(how, n)
         if call:
             self.asks(call, *self._whereto(n))
+            if self.callers[call].asks and n & 64:
+                self.picked_up(call)
 
     def _whereto(self, n: int) -> tuple[int, str]:
         """A callee, sometimes the last one again, and by what they are called."""
@@ -131,44 +132,37 @@ class History(Callers):
 
     # -- the rest ------------------------------------------------------------------------------------------------------
 
-    def carrier_seen(self, _how: int, n: int) -> None:
-        """A carrier answers OPTIONS or does not."""
+    def carrier_fails(self, how: int, n: int) -> None:
+        """A carrier fails every call for a while, or answers OPTIONS or does not."""
+        if how & 1:
+            self._breaks(LINES[n % len(LINES)], n)
+            return
         name = WAYS[(n >> 2) % len(WAYS)]
         self.oracle.seen(name, bool(n & 64))
         self.tell(TrunkSeen(name, bool(n & 64)))
 
+    def _breaks(self, via: str, n: int) -> None:
+        """Three calls by one hotline fail; it may be some time until the next."""
+        for agent in self.free()[:1] * FAILURES_MAX:
+            self.dial(agent, self.last, via)
+            call = f"1.{self.calls}"
+            if call in self.oracle.up:
+                self.next(call, "CONGESTION")
+                self.end(call, "CONGESTION")
+        self.passes(WAITS_MS[(n >> 2) % (len(WAITS_MS) - 1)])
+
     def nobody_hears(self, how: int, n: int) -> None:
-        if how & 3 == 0:
-            self.away(n)
+        if not how & 1:
+            self.away(how >> 1, n)
 
     def setup_changes(self, how: int, n: int) -> None:
-        """Somebody changes the setup while calls are out: hotlines and trunks are opened, closed and narrowed."""
-        if how & 3:
-            return
-        setup, at = self.world.setup, n % len(LINES)
-        line, way = setup.hotlines[at], setup.trunks[at]
-        match n % 5:
-            case 0:
-                line = replace(line, outbound=not line.outbound)
-            case 1:
-                line = replace(line, kind={"carrier": "virtual", "virtual": "carrier"}[line.kind])
-            case 2:
-                way = replace(way, enabled=not way.enabled)
-            case 3:
-                way = replace(way, max_channels=1)
-            case _:
-                line = replace(line, outbound_groups=("night",) if n % 2 else None)
-        changed = replace(
-            setup,
-            hotlines=(*setup.hotlines[:at], line, *setup.hotlines[at + 1 :]),
-            trunks=(*setup.trunks[:at], way, *setup.trunks[at + 1 :]),
-        )
-        self.oracle.setup = changed
-        self.tell(SetupChanged(changed))
+        if not how & 1:
+            self.changes(n)
 
 
 MOVES = (
-    *(History.somebody_dials,) * 7,
+    *(History.somebody_dials,) * 6,
+    History.somebody_clicks,
     *(History.fails,) * 4,
     *(History.answers,) * 4,
     *(History.ends,) * 3,
@@ -177,7 +171,7 @@ MOVES = (
     *(History.somebody_asks,) * 3,
     *(History.decides,) * 3,
     History.led_on,
-    History.carrier_seen,
+    History.carrier_fails,
     History.nobody_hears,
     History.setup_changes,
 )

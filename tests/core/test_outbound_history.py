@@ -1,10 +1,10 @@
 """No setup and no history of calls lets through what may not pass, and what is asked beforehand is what is done.
 
 Small dense setups, each with a few rules drawn tight and the rest loose, so that calls do leave and every rule is met
-again and again; days of agents who dial, who send callers on to phones or ask a phone first, of callers a queue without
-agents leads to a phone, callees who answer or do not, trunks that fail, setups that change between the attempts of a
-call, an Asterisk that cannot be heard, a daemon that is killed. What is let out is judged by `outbound_oracle`, which
-reads nothing of the world but, after each move, what the product has written down as up and as talked.
+again and again; days of agents who dial or click, who send callers on to phones or ask a phone first, of callers a
+queue without agents leads to a phone, callees who answer or do not, trunks that fail, setups that change between the
+attempts of a call, an Asterisk that cannot be heard, a daemon that is killed. What is let out is judged by
+`outbound_oracle`, which reads nothing of the world but, after each move, what it has written down as up and as talked.
 `HYPOTHESIS_PROFILE=deep` tries 10,000 of them; `python -m tests.core.outbound_mutants` breaks each rule in turn
 and wants it found.
 """
