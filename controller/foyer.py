@@ -139,7 +139,7 @@ class Foyer:
         try:
             while not self.over.is_set():
                 try:
-                    seen = await self.lease.look()
+                    seen = await self.lease.look(prove=vigil.doubts)
                     self.leader, self.leader_url = (seen.name, seen.url) if seen.holder else ("", "")
                     self._told("ok", "")
                     why = vigil.judge(seen, loop.time())
@@ -194,10 +194,14 @@ class Foyer:
             with contextlib.suppress(LedgerError):
                 await self.lease.release()
 
-    @property
-    def has_standby(self) -> bool:
-        """Whether another controller stood by when we last looked."""
-        return self.lease is not None and self.lease.leading and self.lease.standbys > 0
+    async def has_standby(self) -> bool:
+        """Whether another controller stands by: asked once more, for one that has just come up is not known yet."""
+        if self.lease is None:
+            return False
+        with contextlib.suppress(TongdaiError, TimeoutError):
+            async with asyncio.timeout(RENEW_EVERY_S):
+                await self.lease.renew()
+        return self.lease.leading and self.lease.standbys > 0
 
     def _told(self, state: str, why: str) -> None:
         if state != self.database_state and state == "lost":

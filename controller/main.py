@@ -229,7 +229,7 @@ class House:
         await agi.finish()
         await agi.close()
         self.engine.ready_parts["agi"] = "down"
-        if self.foyer.has_standby and self.code == EXIT_OK:
+        if self.code == EXIT_OK and await self.foyer.has_standby():
             await self._hand_over(tasks[1], tasks[0])
         # Who lost the lead has nothing to write down any more, and may have lost the books for the same reason.
         drain_s = LOST_S if self.code == EXIT_LEAD_LOST else DRAIN_S

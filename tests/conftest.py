@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
+from tests.faults import versions
 from tests.faults.figures import FAULTS_N, record
 
 # SIPp and PostgreSQL stand here when the machine has none of its own (`make setup TEST=1`).
@@ -45,7 +46,22 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (wanted_files, most_files))
 CATEGORIES = frozenset({"pure", "wire", "store", "web", "sim", "live", "faults"})
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Judge what was found, and leave out what needs a history that is not here."""
+    judge(items)
+    without = [item for item in items if item.get_closest_marker("history")]
+    if without and not versions.commit_before():
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was left out and why."""
+    if not versions.commit_before():
+        terminalreporter.write_line("left out: upgrades from the version before, whose program is not in this clone")
+
+
+def judge(items: list[pytest.Item]) -> None:
     """Refuse the run when a module has no category, or more than one."""
     wrong: dict[Path, str] = {}
     for item in items:

@@ -24,12 +24,18 @@ STANDBY: Final = "tongdai-standby"
 LEADER: Final = "tongdai-lead "
 LEDGER: Final = "tongdai-ledger "
 """Names of sessions: a leader's end in its holder."""
+CUT: Final = (
+    *(asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError),
+    *(asyncpg.InterfaceError, asyncpg.InternalClientError, OSError),
+)
+"""What a connection that is no more raises."""
 
 _LOOK: Final = """
 SELECT holder, name, url, epoch, beat, EXISTS (
     SELECT 1 FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = $1::text || lease.holder) AS alive
 FROM lease"""
+_PROVE: Final = "UPDATE lease SET url = url"
 _TAKE: Final = """
 UPDATE lease SET holder = $1, name = $2, url = $3, epoch = epoch + 1, beat = 0 WHERE epoch = $4 AND beat = $5"""
 _LEAD: Final = "UPDATE lead SET holder = $1, turn = 0"
@@ -66,8 +72,13 @@ class Lease:
         """Whether we took it and have not lost or released it since, as far as we know."""
         return self._leading
 
-    async def look(self) -> Seen:
-        """Read the lease; LedgerError when the database does not answer."""
+    async def look(self, *, prove: bool = False) -> Seen:
+        """Read the lease; LedgerError when the database does not answer.
+
+        With `prove` also when it cannot be written (a full disk, say): then its holder cannot say that it lives.
+        """
+        if prove:
+            await self._ask("execute", _PROVE)
         row = await self._ask("fetchrow", _LOOK, LEADER)
         if row is None:
             raise LedgerError(f"{self._database.name}: the lease has no row")
@@ -124,19 +135,29 @@ class Lease:
         return await self._guarded(ask(), ASK_LIMIT_S)
 
     async def _guarded(self, work: Any, limit_s: float) -> Any:
-        """Do it within the limit, one at a time; whatever goes wrong ends the connection and is a LedgerError."""
+        """Do it within the limit, one at a time; whatever goes wrong is a LedgerError and ends the connection.
+
+        A plain no of the server does not: a leader without a session would be taken for dead.
+        """
         try:
             async with asyncio.timeout(limit_s + CONNECT_LIMIT_S), self._one:
                 async with asyncio.timeout(limit_s):
                     return await work
         except self._database.failures as error:
-            self._drop()
+            if not self._stands(error):
+                self._drop()
             raise LedgerError(f"{self._database.name}: {reason_of(error)}") from error
         except BaseException:
             self._drop()
             raise
         finally:
             work.close()
+
+    def _stands(self, error: BaseException) -> bool:
+        """Whether the session is as good as before: the server answered, and there is nothing to roll back."""
+        refused = isinstance(error, asyncpg.PostgresError) and not isinstance(error, CUT)
+        there = self._connection
+        return refused and there is not None and not there.is_closed() and not there.is_in_transaction()
 
     async def _open(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():

@@ -16,7 +16,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from controller.errors import LeadLostError, LedgerError
 from controller.ports import Turn
 from controller.store.db import CONNECT_LIMIT_S, Database, reason_of
-from controller.store.lease import LEDGER
+from controller.store.lease import CUT, LEDGER
 from controller.store.statements import KNOWN_ALL, compiled, postgres_dialect
 from controller.store.turns import Batch, batch_of, scrubbed
 
@@ -24,11 +24,6 @@ CUT_GRACE_S: Final = 0.05
 """asyncpg that sends many rows is deaf to being cancelled before its connection is cut, and to the cut alone: so first
 the one, then the other."""
 IDLE_LIMIT_MS: Final = 1_000
-_CUT: Final = (
-    *(asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError),
-    *(asyncpg.InterfaceError, asyncpg.InternalClientError, OSError),
-)
-"""What a connection that is no more raises."""
 
 
 class PostgresWriter:
@@ -86,7 +81,7 @@ class PostgresWriter:
             await self._transaction(batch)
         except (UnicodeEncodeError, asyncpg.DataError):
             await self._transaction(scrubbed(batch))
-        except _CUT:
+        except CUT:
             if not used_before or self._is_late(ends_at_s):
                 raise
             await self._transaction(batch)

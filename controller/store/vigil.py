@@ -3,6 +3,8 @@
 The holder counts a number up while it lives (`beat`). A standby that sees the same number for `SILENT_S`, looking all
 the while, may take over: so a holder that is frozen, whose machine is gone or who was cut off from the database is
 told apart from a database that was silent to both. One whose session with the database ended is not waited for.
+
+Books that can be read and not written silence every holder, a living one too: who `doubts` proves first that they can.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ SILENT_S: Final = 3.0
 """How long a holder may be silent."""
 GAP_S: Final = 1.0
 """Two looks further apart than this prove nothing about the time between them: the watch begins anew."""
+DOUBT_S: Final = 1.5
+"""How long a holder is silent before it is asked whether it could speak."""
 GONE_LOOKS: Final = 3
 """Looks in a row that find no session of the holder: it mends a cut connection sooner than that."""
 
@@ -40,9 +44,20 @@ class Vigil:
         self._since_s = 0.0
         self._looked_s = 0.0
         self._gone = 0
+        self._wanted = False
+
+    @property
+    def doubts(self) -> bool:
+        """Whether the holder seems not to lead any more: the next look proves that the books can be written."""
+        return self._wanted or self._gone > 0 or self._looked_s - self._since_s >= DOUBT_S
 
     def judge(self, seen: Seen, now_s: float) -> str:
         """Why the lease may be taken now; empty when it may not."""
+        why = self._judge(seen, now_s)
+        self._wanted = bool(why)
+        return why
+
+    def _judge(self, seen: Seen, now_s: float) -> str:
         mark = (seen.epoch, seen.beat)
         if mark != self._mark or now_s - self._looked_s > GAP_S:
             self._mark, self._since_s, self._gone = mark, now_s, 0

@@ -11,16 +11,19 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 
 from tests.faults import processes
 from tests.faults.rude_proxy import RudeProxy
 from tests.faults.ward import Ward
 from tests.faults.wire import Wire
-from tests.live.harness import NO_TLS, REPOSITORY, Api, Json, Lab, until
+from tests.live.harness import NO_TLS, REPOSITORY, Api, Lab, until
+from tests.store.postgres import Server
 
 AGI_1, PROXY_2, AGI_2, HTTP_2, PROXY_1 = 2, 4, 5, 6, 7
 ASK_S = 0.01
@@ -28,6 +31,8 @@ KNOWN_S = 2.0
 """A leader looks for a standby every half second, a busy one a little later."""
 START_S = 60.0
 NAMES = ("a", "b")
+BOOKS = "pair"
+"""The name of their database."""
 
 
 @dataclass
@@ -36,8 +41,7 @@ class Pair(Lab):
 
     wires: dict[str, Wire] = field(default_factory=dict)
     proxies: dict[str, RudeProxy] = field(default_factory=dict)
-    server: int = 0
-    """The pid of PostgreSQL."""
+    server: Server | None = None
     other: subprocess.Popen[bytes] | None = None
     code: Path = REPOSITORY
     """Where the second daemon's program lies."""
@@ -55,28 +59,35 @@ class Pair(Lab):
         """The same database by this daemon's own line."""
         return f"{template.partition('?')[0]}?host={self.wires[name].folder}"
 
-    def begin_other(self, **more: str) -> None:
-        """Start the second daemon, as a person starts it beside the first."""
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The environment of the second daemon, but for where its program lies."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("TONGDAI_")}
         environ |= {
             name: value for name, value in processes.environment(self.pid("daemon")).items() if "TONGDAI_" in name
         }
-        environ |= {
+        return environ | {
             "TONGDAI_ARI__URL": self.proxies["b"].url,
             "TONGDAI_AGI__BIND": f"127.0.0.1:{self.base + AGI_2}",
             "TONGDAI_STANDBY__AGI": f"127.0.0.1:{self.base + AGI_1}",
             "TONGDAI_HTTP__BIND": f"127.0.0.1:{self.base + HTTP_2}",
             "TONGDAI_DATABASE__URL": self.database("b", environ["TONGDAI_DATABASE__URL"]),
-            "PYTHONPATH": str(self.code),
-            **more,
         }
+
+    def begin_other(self) -> None:
+        """Start the second daemon, as a person starts it beside the first."""
         log = self.directory / "daemon2.log"
         log.touch(mode=0o600)
         with log.open("ab") as out:
             self.other = subprocess.Popen(
-                [sys.executable, "-m", "controller", "serve"],
-                cwd=self.directory, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                [sys.executable, "-m", "controller", "serve"], cwd=self.directory, stdin=subprocess.DEVNULL,
+                env=self.settings | {"PYTHONPATH": str(self.code)}, stdout=out, stderr=out,
             )  # fmt: skip
+
+    async def books(self) -> asyncpg.Connection:
+        """A session of somebody else in their database."""
+        assert self.server is not None
+        return await asyncpg.connect(host=str(self.server.folder), user="tongdai", database=BOOKS)
 
     def signal(self, name: str, sign: signal.Signals) -> int:
         """Send a signal to one of the two; its pid."""
@@ -109,6 +120,12 @@ class Pair(Lab):
 
     async def whole(self) -> str:
         """Wait until one leads, the other stands by and the leader knows of it; the name of the leader."""
+        leader = await self.both_there()
+        await asyncio.sleep(KNOWN_S)
+        return leader
+
+    async def both_there(self) -> str:
+        """Wait until one leads and the other stands by; the name of the leader."""
         for wire in self.wires.values():
             wire.polite()
         if not self.daemon("b"):
@@ -118,20 +135,16 @@ class Pair(Lab):
             roles = {await self.role(name): name for name in NAMES}
             return roles["leader"] if len(roles) == 2 and "" not in roles else ""
 
-        leader = await until(both, "one leads and one stands by", START_S)
-        await asyncio.sleep(KNOWN_S)
-        return leader
+        return await until(both, "one leads and one stands by", START_S)
 
     async def ended(self, name: str, pid: int) -> int:
         """Wait until this process of one of the two has ended, mend its line, have it started again; its exit code."""
         if name == "a":
             code = await self.gone(pid)
             self.wires[name].polite()
-            assert self.process is not None
-            os.kill(self.process.pid, signal.SIGCONT)
+            self.keep()
             return code
-        assert self.other is not None
-        code = await asyncio.to_thread(self.other.wait, START_S)
+        code = await self.other_gone()
         self.wires[name].polite()
         self.begin_other()
         return code
@@ -139,12 +152,16 @@ class Pair(Lab):
     @asynccontextmanager
     async def unattended(self) -> AsyncIterator[None]:
         """Nobody starts a daemon again that ended, so that its exit code can be read (`ended`)."""
-        assert self.process is not None
-        os.kill(self.process.pid, signal.SIGSTOP)
+        self.keep(asleep=True)
         try:
             yield
         finally:
-            os.kill(self.process.pid, signal.SIGCONT)
+            self.keep()
+
+    def keep(self, *, asleep: bool = False) -> None:
+        """Have somebody start the first daemon again whenever it ended, or nobody."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP if asleep else signal.SIGCONT)
 
     async def ready(self, api: Api, seconds: float = START_S) -> None:
         """Wait until one of the two serves calls, and ask that one from now on."""
@@ -157,6 +174,18 @@ class Pair(Lab):
             return False
 
         await until(ask, "somebody leads", seconds)
+
+    async def both_ended(self) -> None:
+        """Tell both to stop, the standby first, and wait for it; nobody may start the first again meanwhile."""
+        leader = await self.both_there()
+        for name in sorted(NAMES, key=lambda name: name == leader):
+            pid = self.signal(name, signal.SIGTERM)
+            assert await (self.gone(pid) if name == "a" else self.other_gone()) == 0
+
+    async def other_gone(self) -> int:
+        """Wait until the second daemon has ended; its exit code."""
+        assert self.other is not None
+        return await asyncio.to_thread(self.other.wait, START_S)
 
     async def gone(self, pid: int, seconds: float = START_S) -> int:
         """Wait until a process has ended whose parent does not ask; its exit code."""
@@ -188,10 +217,6 @@ class Twins(Ward):
     def pair(self) -> Pair:
         assert isinstance(self.lab, Pair)
         return self.lab
-
-    async def rows(self) -> dict[str, Json]:
-        """Live calls by their caller."""
-        return {row["caller"]: row for row in await self.api.calls()}
 
     async def handed_to(self, name: str, since: float, seconds: float = START_S) -> float:
         """Wait until the other serves calls and ask it from now on; how long that took since the fault."""

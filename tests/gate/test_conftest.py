@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis.internal.conjecture import providers
 
 from controller.core import model
-from tests.conftest import ASKS_THE_SAME, pytest_collection_modifyitems
+from tests.conftest import ASKS_THE_SAME, judge
+from tests.faults import versions
+from tests.gate.repository import ROOT
 
 pytestmark = pytest.mark.pure
 
@@ -28,7 +31,7 @@ class Item:
 
 
 def judged(*items: Item) -> None:
-    pytest_collection_modifyitems(cast(list[Any], list(items)))
+    judge(cast(list[Any], list(items)))
 
 
 def test_one_category_beside_other_marks_is_right() -> None:
@@ -56,3 +59,21 @@ def test_a_category_nobody_knows_ends_the_run(pytestconfig: pytest.Config) -> No
 def test_questions_hang_on_the_test_alone_and_not_on_what_else_is_loaded() -> None:
     found = providers._get_local_constants()
     assert not ASKS_THE_SAME or len(found) == 0, f"{model.__name__} is loaded, and has constants"
+
+
+def test_a_shallow_clone_and_a_copy_know_of_no_version_before(tmp_path: Path) -> None:
+    clone = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "clone",
+        "-q",
+        "--depth",
+        "1",
+        f"file://{ROOT}",
+        str(tmp_path / "shallow"),
+    ]
+    subprocess.run(clone, check=True, capture_output=True)
+    assert versions.commit_before(tmp_path / "shallow") == ""
+    (tmp_path / "copy").mkdir()
+    assert versions.commit_before(tmp_path / "copy") == ""

@@ -264,7 +264,7 @@ class Api:
         return await self.send("PUT", f"/api/v1/agents/{name}/status", body)
 
     async def calls(self, state: str = "live", **params: Any) -> list[Json]:
-        return (await self.get("/api/v1/calls", state=state, **params))["items"]
+        return (await self.get("/api/v1/calls", **({"state": state, "limit": PAGE_MAX} | params)))["items"]
 
     async def history(self, since: str) -> list[Json]:
         """Every call that ended since then, page after page."""

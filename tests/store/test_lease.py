@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
@@ -13,6 +14,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from controller.errors import LeadLostError, LedgerError
+from controller.foyer import Foyer
 from controller.store.db import Database
 from controller.store.lease import Lease
 from controller.store.ledger import SqlLedger
@@ -172,6 +174,50 @@ async def test_a_cut_connection_is_told_and_opened_again(pair: tuple[Daemon, Dae
     await asyncio.wait_for(one.lease.cut.wait(), 20.0)
     await one.lease.renew()
     assert (await two.lease.look()).alive
+
+
+async def test_books_that_cannot_be_written_take_no_leader_for_dead(pair: tuple[Daemon, Daemon]) -> None:
+    """A full disk: the leader is refused and its session stays, and a look that is to prove it is refused as well.
+
+    Before, each refusal cut the session, and the standby took over from a living leader as soon as there was room.
+    """
+    one, two = pair
+    await one.lead()
+    async with two.ledger._database.writing() as connection:
+        await connection.execute(
+            text(
+                "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$"
+            )
+        )
+        await connection.execute(text("CREATE TRIGGER no_room BEFORE UPDATE ON lease EXECUTE FUNCTION no_room()"))
+    session = one.lease._connection
+    for _ in range(3):
+        with pytest.raises(LedgerError, match="no space left on device"):
+            await one.lease.renew()
+    assert one.lease._connection is session
+    seen = await two.lease.look()
+    assert seen.alive
+    with pytest.raises(LedgerError, match="no space left on device"):
+        await two.lease.look(prove=True)
+    with pytest.raises(LedgerError, match="no space left on device"):
+        await two.lease.take(seen)
+    assert two.lease._connection is None, "what it had begun is not left open"
+    async with two.ledger._database.writing() as connection:
+        await connection.execute(text("DROP FUNCTION no_room CASCADE"))
+    await one.lease.renew()
+    assert (await two.lease.look(prove=True)).beat == seen.beat + 1, "proving it is no sign of life"
+
+
+async def test_who_is_told_to_stop_asks_once_more_whether_somebody_stands_by(pair: tuple[Daemon, Daemon]) -> None:
+    """One that came up a moment ago takes over too; before, callers of that moment heard an apology."""
+    one, two = pair
+    await one.lead()
+    await one.lease.renew()
+    assert one.lease.standbys == 0
+    assert not await Foyer.has_standby(SimpleNamespace(lease=one.lease))
+    await two.lease.look()
+    assert await Foyer.has_standby(SimpleNamespace(lease=one.lease))
 
 
 async def test_no_server_is_one_line(clock: StoppedClock) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.store.vigil import GAP_S, GONE_LOOKS, LOOK_EVERY_S, SILENT_S, Seen, Vigil
+from controller.store.vigil import DOUBT_S, GAP_S, GONE_LOOKS, LOOK_EVERY_S, SILENT_S, Seen, Vigil
 
 pytestmark = pytest.mark.pure
 
@@ -61,3 +61,30 @@ def test_a_holder_without_a_session_is_given_the_time_to_mend_it() -> None:
 def test_our_own_last_life_is_not_waited_for_once_it_is_gone() -> None:
     assert Vigil(LED.name).judge(LED, 0.0) == ""
     assert Vigil(LED.name).judge(replace(LED, alive=False), 0.0) == "it was ours in an earlier life"
+
+
+def test_a_holder_is_doubted_before_the_lease_is_taken() -> None:
+    """Books that cannot be written would silence a living one too, so the next look proves that they can."""
+    silent = Vigil("me")
+    assert not silent.doubts
+    _looks(silent, LED, DOUBT_S - LOOK_EVERY_S)
+    assert not silent.doubts
+    assert silent.judge(LED, DOUBT_S) == ""
+    assert silent.doubts
+    silent.judge(replace(LED, beat=8), DOUBT_S + LOOK_EVERY_S)
+    assert not silent.doubts
+    gone = Vigil("me")
+    gone.judge(replace(LED, alive=False), 0.0)
+    assert gone.doubts
+    free = Vigil("me")
+    assert free.judge(replace(LED, holder=""), 0.0) == "nobody leads"
+    assert free.doubts, "it could not be taken"
+
+
+def test_silence_while_the_books_could_not_be_written_does_not_count() -> None:
+    """Looks that were to prove it have failed, so a holder that could not speak is given its three seconds again."""
+    vigil = Vigil("me")
+    _looks(vigil, LED, DOUBT_S)
+    room_s = DOUBT_S + GAP_S + 2 * LOOK_EVERY_S
+    assert set(_looks(vigil, LED, SILENT_S - LOOK_EVERY_S, room_s)) == {""}
+    assert vigil.judge(LED, room_s + SILENT_S) != ""
