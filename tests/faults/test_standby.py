@@ -188,7 +188,7 @@ async def test_what_was_done_while_the_database_was_away_from_both_outlives_the_
     leader = await floor.pair.whole()
     floor.api.http.base_url = httpx.URL(floor.pair.url(leader))
     floor.began = datetime.now(UTC).isoformat(timespec="milliseconds")
-    await floor.desk("a1", "a3")
+    await floor.desk("a2", "a3")
     async with floor.pair.unattended():
         for wire in floor.pair.wires.values():
             wire.freeze()
