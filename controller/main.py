@@ -106,13 +106,13 @@ class House:
     async def build(cls, foyer: Foyer) -> House:
         """Read the books and put the rooms together; no call is served yet."""
         settings, numbers, telephone, metrics = foyer.settings, foyer.numbers, foyer.telephone, foyer.metrics
-        loaded = await foyer.ledger.load()
+        loaded, spool = await foyer.arrears.begin()
         for row in loaded.quarantined:
             structlog.get_logger("store").error("row set aside", row=row)
         setup = await numbers.completed(loaded.setup)
         world = World(setup, loaded.entities, loaded.over)
         kept = settings.journal
-        journal = Journal(Path(kept.dir), kept.days, kept.max_mb, await foyer.arrears.spool())
+        journal = Journal(Path(kept.dir), kept.days, kept.max_mb, spool)
         bell = WebhookBell()
         later: list[Engine] = []
         effects = Effects(

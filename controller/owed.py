@@ -46,7 +46,7 @@ class Owed:
     """What the ledger has not confirmed yet.
 
     `wake` is called when the lead was lost while nobody waited for a commit and when somebody waits for what is owed,
-    `late` when the books fall behind and when they have caught up.
+    `late` when the books fall behind and when they have caught up. What stands in the `spool` already is owed as well.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Owed:
         self._late = late
         self._spool = spool
         self._turns: deque[Turn] = deque()
-        self._first = 0
+        self._first = spool.kept
         self._written = 0
         self._spooled_from = 0
         self._unreadable = 0

@@ -120,11 +120,11 @@ class Loaded:
 
 
 class Debt(Protocol):
-    """What a life that is over still owed the books: `holder` is the name it led under."""
+    """What a life that is over still owed the books."""
 
     @property
     def holder(self) -> str:
-        """The name it led under."""
+        """The name it led under; before it, with a `+`, the one it followed without taking the lead first."""
         ...
 
     def turns(self) -> Iterable[Turn]:

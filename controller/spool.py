@@ -43,6 +43,19 @@ class Spool:
         self._unread = False
         self._places = ((0, 0), (0, 0))
 
+    @classmethod
+    def going_on(cls, left: Left, books: str, holder: str) -> Spool:
+        """Go on with the file of a life that is over, which has been read to its end; OSError when it cannot be had."""
+        assert not left.unread  # noqa: S101 - what stands behind would never be read
+        found = cls(left.path.parent, books, holder)
+        assert found._path is not None  # noqa: S101 - it has a folder
+        left.path.replace(found._path)
+        left.close()
+        found._file = _locked(found._path)
+        found._file.truncate(left.end)
+        found.kept, found._size = left.read, left.end
+        return found
+
     def keep(self, turns: Sequence[Turn]) -> None:
         """Append turns; never raises."""
         if self._path is None or self._broken or not turns:
@@ -131,13 +144,17 @@ class Spool:
 
 @dataclass(slots=True)
 class Left:
-    """What a life that is over still owed: `holder` is the name it led under. `file` is locked as long as we look."""
+    """What a life that is over still owed: `holder` is the name it led under. `file` is locked as long as we look.
+
+    `turns` tells how many it could read, how many it could not, and where the last one ends.
+    """
 
     holder: str
     path: Path
     file: IO[bytes]
     read: int = 0
     unread: int = 0
+    end: int = 0
 
     @property
     def size(self) -> int:
@@ -147,7 +164,7 @@ class Left:
     def turns(self) -> Iterator[Turn]:
         """Yield its turns in order, up to the first that cannot be read; a line torn off at the end is none."""
         self.file.seek(0)
-        self.read = self.unread = 0
+        self.read = self.unread = self.end = 0
         for line in self.file:
             if not line.endswith(b"\n"):
                 return
@@ -157,6 +174,7 @@ class Left:
                 self.unread = 1 + sum(1 for _ in self.file)
                 return
             self.read += 1
+            self.end += len(line)
             yield turn
 
     def done(self) -> None:

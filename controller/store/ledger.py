@@ -34,7 +34,7 @@ from controller.store.db import OPEN_LIMIT_S, Database
 from controller.store.setup_repo import Parse, StoredSetup, latest, setup_of
 from controller.store.sqlite_writer import SqliteWriter
 from controller.store.statements import KNOWN_ALL, insert_for, lead_take
-from controller.store.tables import LIVE_SCHEMA, calls, facts, live, live_quarantine, meta
+from controller.store.tables import LIVE_SCHEMA, calls, facts, lead, live, live_quarantine, meta
 
 if TYPE_CHECKING:
     from controller.store.postgres_writer import PostgresWriter
@@ -85,6 +85,8 @@ class SqlLedger:
         self.holder = secrets.token_hex(8)
         """The name we lead under, of this life alone."""
         self._writer = _writer(database, self.holder)
+        self.followed = ""
+        """Who led last where we looked only, and have not taken the lead yet (`load`)."""
         self._leading = False
         self._pending: asyncio.Future[None] | None = None
 
@@ -118,9 +120,12 @@ class SqlLedger:
         """Write what an earlier life owed; see `ports.Ledger.settle`."""
         return await settling.settle(self._database, debt)
 
-    async def load(self) -> Loaded:
-        """Take the lead and read everything a start needs; rows that cannot be read are set aside and named."""
-        stored, last_seq, rows, ended = await self._led() or await self._looked()
+    async def load(self, *, look: bool = False) -> Loaded:
+        """Take the lead and read everything a start needs; rows that cannot be read are set aside and named.
+
+        `look` leaves the lead to our first commit: what the one that led last owed could not be written yet.
+        """
+        stored, last_seq, rows, ended = (None if look else await self._led()) or await self._looked()
         read = [_read(row) for row in rows]
         unread = [found for found in read if isinstance(found, _Unread)]
         if unread:
@@ -156,6 +161,8 @@ class SqlLedger:
         async with self._database.reading(OPEN_LIMIT_S) as connection:
             await _check_schema(connection, self._database.name)
             found = await _rows(connection)
+            if not self._leading:
+                self.followed = await connection.scalar(select(lead.c.holder)) or ""
         self._writer.known_to = found.last_seq
         return found
 

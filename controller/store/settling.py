@@ -16,17 +16,20 @@ from typing import Final, TypeVar
 from sqlalchemy import Executable, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controller.ports import Debt
+from controller.core import codec
+from controller.ports import Debt, Said
 from controller.store.db import MIGRATE_LIMIT_S, Database
 from controller.store.statements import NAMES, statements
 from controller.store.tables import calls, facts, lead, live
-from controller.store.turns import Batch, batch_of, ended_in, history_of, scrubbed
+from controller.store.turns import Batch, batch_of, ended_in, fitting, history_of, scrubbed
 
 SOME: Final = 50
 """How many turns are looked at before others have their turn: some milliseconds."""
 NAMES_MAX: Final = 500
 IDLE_LIMIT_MS: Final = 5_000
 """A process that stands still while it settles may not keep `lead` from whoever would take it."""
+BOTH: Final = "+"
+"""Between two holders: a life that began while the books could not be written goes on with what the first owed."""
 _NUMBERED_OR_LIVE: Final = ("fact", "live_put", "live_drop")
 _T = TypeVar("_T")
 
@@ -54,7 +57,7 @@ async def _led_last(connection: AsyncConnection, debt: Debt) -> bool:
     """Whether nobody has led since. Whoever takes the lead waits for us: it is to read the rows we write."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_LIMIT_MS}"))
-    led_last = select(lead.c.holder).where(lead.c.holder == debt.holder).with_for_update()
+    led_last = select(lead.c.holder).where(lead.c.holder.in_(debt.holder.split(BOTH))).with_for_update()
     return await connection.scalar(led_last) is not None
 
 
@@ -63,10 +66,21 @@ async def _all_of_it(connection: AsyncConnection, debt: Debt) -> None:
     known = await connection.scalar(select(func.max(facts.c.seq))) or 0
     last = 0
     async for turns in _by_some(debt.turns()):
-        last = max(last, *(fact.seq for turn in turns for fact in turn.facts), 0)
+        told = [row for turn in turns for row in turn.facts]
+        if told and not last:
+            await _same(connection, told[0], known)
+        last = max(last, *(row.seq for row in told), 0)
         await _write(connection, said, batch_of(turns))
     if 0 < last < known:
         raise _GoneOnError
+
+
+async def _same(connection: AsyncConnection, first: Said, known: int) -> None:
+    """Make sure that its first fact, where the books have the number, is theirs."""
+    if first.seq <= known:
+        body = await connection.scalar(select(facts.c.body).where(facts.c.seq == first.seq))
+        if body != fitting(codec.dumps(first.fact)):
+            raise _GoneOnError
 
 
 async def _what_nobody_knows(connection: AsyncConnection, debt: Debt, ended: list[str]) -> None:

@@ -534,7 +534,7 @@ async def test_two_lives_are_handed_in_oldest_first_and_our_own_is_left_alone(tm
     books = Books()
     ledger = FakeLedger(books)
     arrears = Arrears(tmp_path, ledger)  # type: ignore[arg-type]  # it passes the same contract
-    ours = await arrears.spool()
+    _, ours = await arrears.begin()
     for n, holder in enumerate(("b", "a")):
         kept = Spool(tmp_path, books.name, holder)
         kept.keep([turn(said(1, replace(an_end("1.1"), result=f"by {holder}")))])
@@ -555,7 +555,7 @@ async def test_books_without_a_name_keep_nothing_and_stop_nobody(tmp_path: Path)
 
     arrears = Arrears(tmp_path, Full())  # type: ignore[arg-type]  # it passes the same contract
     await arrears.hand_in()
-    kept = await arrears.spool()
+    _, kept = await arrears.begin()
     kept.keep(ends(1, 1))
     assert kept.kept == 0
     assert names(tmp_path) == []

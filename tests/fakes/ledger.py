@@ -48,14 +48,17 @@ class FakeLedger:
         self.commits = 0
         self._led = False
         self.holder = secrets.token_hex(8)
+        self.followed = ""
 
     async def name_of_books(self) -> str:
         return self.books.name
 
     async def settle(self, debt: Debt) -> bool:
-        leads = self.books.leader is not None and self.books.leader.holder == debt.holder
+        leads = self.books.leader is not None and self.books.leader.holder in debt.holder.split("+")
         last = max((said.seq for turn in debt.turns() for said in turn.facts), default=None)
-        if leads and (last is None or last >= max(self.books.facts, default=0)):
+        first = next((said for turn in debt.turns() for said in turn.facts), None)
+        same = first is None or self.books.facts.get(first.seq, first) == first
+        if leads and same and (last is None or last >= max(self.books.facts, default=0)):
             for turn in debt.turns():
                 self._write(turn)
             return True
@@ -67,7 +70,8 @@ class FakeLedger:
             self._history(late)
         return False
 
-    async def load(self) -> Loaded:
+    async def load(self, *, look: bool = False) -> Loaded:
+        """`look` takes the lead all the same: books in memory can always be written."""
         self._led, self.books.leader = True, self
         entities, unread = [], []
         for kind, name in sorted(self.books.live):
