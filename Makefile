@@ -62,7 +62,7 @@ search: setup ## every property with examples nobody has seen, which `make test`
 	@HYPOTHESIS_PROFILE=$(or $(PROFILE),search) $(BIN)/python -m pytest -q -n 2 -m "pure or wire"
 
 rules: setup ## 10,000 histories of calling out against the rules by an oracle, then each rule broken in turn; long
-	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q -n0 tests/core/test_outbound_history.py
+	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q -s -n0 tests/core/test_outbound_history.py
 	@$(BIN)/python -m tests.core.outbound_mutants
 
 fraud: setup ## a stolen phone dials 500 numbers in ten minutes at a real Asterisk; long

@@ -13,25 +13,32 @@ from controller.core.setup import Limits
 MINUTE_MS = 60_000
 
 
-def room(use: Use, limits: Limits, now_ms: int, day: str, call: str = "") -> str:
-    """Why no further call may begin, in words; empty when one may. A call that is counted already has its place."""
+def room(use: Use, limits: Limits, now_ms: int, day: str, call: str = "", *, counted: bool = False) -> str:
+    """Why no further call may begin, in words; empty when one may. A call that is up already has its place.
+
+    One that is `counted` was up before and comes back: it is no further call of the minute or the day.
+    """
     if call and call in use.live:
         return ""
     if limits.calls_at_once and len(use.live) >= limits.calls_at_once:
         return f"has its {limits.calls_at_once} calls up at once"
+    if limits.minutes_per_day and talked_ms(use, now_ms, day) >= limits.minutes_per_day * MINUTE_MS:
+        return f"has talked its {limits.minutes_per_day} minutes of {day}"
+    if counted:
+        return ""
     if limits.calls_per_minute and len(_recent(use, now_ms)) >= limits.calls_per_minute:
         return f"has made its {limits.calls_per_minute} calls of this minute"
     if limits.calls_per_day and use.day == day and use.calls >= limits.calls_per_day:
         return f"has made its {limits.calls_per_day} calls of {day}"
-    if limits.minutes_per_day and talked_ms(use, now_ms, day) >= limits.minutes_per_day * MINUTE_MS:
-        return f"has talked its {limits.minutes_per_day} minutes of {day}"
     return ""
 
 
-def begin(use: Use, limits: Limits, call: str, now_ms: int, day: str) -> Use:
-    """A call begins; one that is counted already counts once."""
+def begin(use: Use, limits: Limits, call: str, now_ms: int, day: str, *, counted: bool = False) -> Use:
+    """A call begins; one that is up already, or is `counted` and comes back, counts once."""
     if call in use.live:
         return use
+    if counted:
+        return evolve(use, live=(*use.live, call))
     starts_ms = (*_recent(use, now_ms), now_ms)[-limits.calls_per_minute :] if limits.calls_per_minute else ()
     today = _today(use, day)
     return evolve(today, live=(*use.live, call), starts_ms=starts_ms, calls=today.calls + 1)

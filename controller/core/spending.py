@@ -28,16 +28,22 @@ def may(turn: Turn, call: Call, attempt: Attempt) -> bool:
     if hotline is None or candidates.barred(turn.setup, _whose(call), hotline)[0]:
         return False
     state, day = _state(turn, hotline.number), figures.today(turn.world, turn.now_ms)
-    if quota.room(state.use, hotline.limits, turn.now_ms, day, call.id):
+    counted = _counted(state, call)
+    if quota.room(state.use, hotline.limits, turn.now_ms, day, call.id, counted=counted):
         return False
     row = _callee(turn, hotline, call)
     most = hotline.limits.calls_per_callee
-    return not most or call.id in state.use.live or row is None or row.day != day or row.calls < most
+    return not most or counted or row is None or row.day != day or row.calls < most
 
 
 def _tried_before(call: Call) -> bool:
     """Whether this is a further attempt; the first is made in the step that looked at everything."""
     return call.attempt > 0 or call.attempt_at_ms is not None
+
+
+def _counted(state: HotlineState, call: Call) -> bool:
+    """Whether the call counts for this hotline already: it is up there, or left by it and then by another before."""
+    return call.id in state.use.live or any(row.hotline == state.number for row in call.attempts[: call.attempt])
 
 
 def begin(turn: Turn, call: Call, attempt: Attempt) -> None:
@@ -49,7 +55,8 @@ def begin(turn: Turn, call: Call, attempt: Attempt) -> None:
             _over_hotline(turn, call, number, None)
     hotline = turn.setup.hotline.get(attempt.hotline)
     state = _state(turn, attempt.hotline)
-    if hotline is not None and hotline.limits.calls_per_callee and call.id not in state.use.live:
+    counted = _counted(state, call)
+    if hotline is not None and hotline.limits.calls_per_callee and not counted:
         row = _callee(turn, hotline, call)
         before = row.calls if row is not None and row.day == day else 0
         name = candidates.callee_id(hotline.number, call.callee)
@@ -57,7 +64,8 @@ def begin(turn: Turn, call: Call, attempt: Attempt) -> None:
         until_ms = turn.world.day_ends_ms + crc32(name.encode()) % FORGET_WITHIN_MS
         turn.put(CalleeDay(name, day, before + 1, until_ms))
     limits = hotline.limits if hotline else Limits()
-    turn.put(evolve(state, used_at_ms=now_ms, use=quota.begin(state.use, limits, call.id, now_ms, day)))
+    use = quota.begin(state.use, limits, call.id, now_ms, day, counted=counted)
+    turn.put(evolve(state, used_at_ms=now_ms, use=use))
 
 
 def _whose(call: Call) -> str:

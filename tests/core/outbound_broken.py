@@ -123,9 +123,12 @@ BROKEN: dict[str, tuple[Broken, ...]] = {
     "spending": (
         never("emergency by permission", "if attempt.number in turn.setup.defaults.emergency:"),
         never("next: blocked", 'numbers.is_blocked(turn.setup, call.callee, "outbound", turn.now_ms)'),
+        Broken(
+            "back is counted again", " or any(row.hotline == state.number for row in call.attempts[: call.attempt])", ""
+        ),
         Broken("rung again: blocked", " or call.attempt_at_ms is not None", ""),
         never("next: barred", "candidates.barred(turn.setup, _whose(call), hotline)[0]"),
-        never("next: limits", "quota.room(state.use, hotline.limits, turn.now_ms, day, call.id)"),
+        never("next: limits", "quota.room(state.use, hotline.limits, turn.now_ms, day, call.id, counted=counted)"),
         Broken("next: callee", "row is None or row.day != day or row.calls < most", "True"),
         undone("agent not counted", "_begin_agent(turn, call)"),
         Broken("callee not counted", "day, before + 1, until_ms)", "day, before, until_ms)"),

@@ -16,7 +16,7 @@ from controller.core.setup import Blocked, Setup
 from controller.core.step import Step, step
 from controller.core.world import World
 from tests.core.outbound_books import CALLEES, day
-from tests.core.outbound_oracle import Oracle, Wish
+from tests.core.outbound_oracle import Oracle, Wish, Written
 from tests.core.outbound_setups import AGENTS, LINES, NOON_MS
 
 MOMENT_MS = 40
@@ -112,13 +112,13 @@ class Day:
         self.oracle.goes_on(self.now_ms)
         world, today = self.world, day(self.now_ms).isoformat()
 
-        def written(owner: str) -> tuple[tuple[str, ...], int]:
+        def written(owner: str) -> Written:
             row = world.agent_uses.get(owner) or world.hotlines.get(owner) or world.trunks.get(owner)
             if row is None:
-                return (), 0
-            use = row.use
-            talked_ms = (use.talked_ms if use.day == today else 0) + sum(self.now_ms - at_ms for _, at_ms in use.talks)
-            return (row.live if isinstance(row, TrunkState) else use.live), talked_ms
+                return Written()
+            use, talking_ms = row.use, sum(self.now_ms - at_ms for _, at_ms in row.use.talks)
+            calls, talked_ms = (use.calls, use.talked_ms) if use.day == today else (0, 0)
+            return Written(row.live if isinstance(row, TrunkState) else use.live, calls, talked_ms + talking_ms)
 
         self.oracle.same_books(written, self.now_ms)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from controller.core.model import Attempt
 from controller.core.setup import Hotline, Limits, Reach, Trunk
@@ -34,6 +35,14 @@ class Wish:
     agent: str
     callee: Callee
     via: str
+
+
+class Written(NamedTuple):
+    """What the product has written down of an agent, a hotline or a trunk: calls up, and calls and talk of today."""
+
+    live: tuple[str, ...] = ()
+    calls: int = 0
+    talked_ms: int = 0
 
 
 class Oracle(Books):
@@ -132,13 +141,17 @@ class Oracle(Books):
             self._used("agent", [row.began_ms for row in self.all if row.agent == out.agent], limits, now_ms)
             self._minutes("agent minutes", out.agent, limits.minutes_per_day, now_ms)
             self._at_most("agent at once", len(self.held(out.agent)) + 1, limits.calls_at_once)
-        if line.number in out.lines:
+        if out.line == line.number:
             return
         held = sum(row.line == line.number for name, row in self.up.items() if name != call)
         self._at_most("at once", held + 1, line.limits.calls_at_once)
+        self._minutes("hotline minutes", line.number, line.limits.minutes_per_day, now_ms)
+        if line.number in out.lines:
+            # It counted when it left by this hotline before it tried another.
+            self.edges["came back"] += 1
+            return
         by_line = [row for row in self.all if line.number in row.lines]
         self._used("hotline", [row.lines[line.number] for row in by_line], line.limits, now_ms)
-        self._minutes("hotline minutes", line.number, line.limits.minutes_per_day, now_ms)
         same = [row for row in by_line if row.callee.number == out.callee.number]
         today = sum(day(row.lines[line.number]) == day(now_ms) for row in same)
         self._at_most("per callee", today + 1, line.limits.calls_per_callee)
@@ -185,17 +198,24 @@ class Oracle(Books):
 
     # -- what the product has written down -----------------------------------------------------------------------------
 
-    def same_books(self, written: Callable[[str], tuple[tuple[str, ...], int]], now_ms: int) -> None:
-        """What is held is what is up, no more and no less, and so it is with what was talked where minutes are capped.
+    def same_books(self, written: Callable[[str], Written], now_ms: int) -> None:
+        """What the product has written down of an agent, a hotline or a trunk is what is true of them."""
+        for trunk in self.setup.trunks:
+            self._same(trunk.name, written(trunk.name), now_ms, None, capped=bool(trunk.minutes_per_day))
+        for line in self.setup.hotlines:
+            starts_ms = [row.lines[line.number] for row in self.all if line.number in row.lines]
+            self._same(line.number, written(line.number), now_ms, starts_ms, capped=bool(line.limits.minutes_per_day))
+        for agent in self.setup.agent:
+            starts_ms = [row.began_ms for row in self.all if row.agent == agent]
+            self._same(agent, written(agent), now_ms, starts_ms, capped=True)
 
-        `written` tells the calls an agent, a hotline or a trunk is said to have up, and the talk of today.
-        """
-        capped = {row.name: bool(row.minutes_per_day) for row in self.setup.trunks}
-        capped |= {row.number: bool(row.limits.minutes_per_day) for row in self.setup.hotlines}
-        for owner, counts in (capped | dict.fromkeys(self.setup.agent, True)).items():
-            (live, said_ms), held = written(owner), self.held(owner)
-            assert len(live) == len(held), f"{owner} is said to have {live} up and has {held}"
-            assert set(live) == set(held), f"{owner} is said to have {live} up and has {held}"
-            if counts and (said_ms or self.talks or held):
-                true_ms = self.talked_ms(owner, now_ms)
-                assert said_ms == true_ms, f"{owner} is said to have talked {said_ms} ms and has {true_ms}"
+    def _same(self, owner: str, said: Written, now_ms: int, starts_ms: list[int] | None, *, capped: bool) -> None:
+        """Calls up are told of everybody, calls of today of all but trunks, talk where there are minutes to count."""
+        held = self.held(owner)
+        assert sorted(said.live) == sorted(held), f"{owner} is said to have {said.live} up and has {held}"
+        if starts_ms is not None and (starts_ms or said.calls):
+            calls = sum(day(at_ms) == day(now_ms) for at_ms in starts_ms)
+            assert said.calls == calls, f"{owner} is said to have made {said.calls} calls and has made {calls}"
+        if capped and (self.talks or held):
+            true_ms = self.talked_ms(owner, now_ms)
+            assert said.talked_ms == true_ms, f"{owner} is said to have talked {said.talked_ms} ms and has {true_ms}"
