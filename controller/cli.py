@@ -202,13 +202,16 @@ def render_asterisk(
 @app.command()
 def replay(
     path: Annotated[Path, typer.Argument(metavar="JOURNAL", help="A journal file, or the directory of them.")],
-    setup: Annotated[Path | None, typer.Option("--setup", help="Replay under this setup and compare.")] = None,
+    setup: Annotated[
+        list[Path] | None,
+        typer.Option("--setup", help="Replay under this setup and compare; again for each later version."),
+    ] = None,
     call: Annotated[str, typer.Option("--call", help="Only this call.")] = "",
 ) -> None:
     """Tell what a journal recorded; with --setup, decide it anew and compare. Exit 1 when something differs."""
     from controller import cli_replay  # noqa: PLC0415 - only this verb decides anything itself
 
-    raise typer.Exit(cli_replay.replay(path, setup, call))
+    raise typer.Exit(cli_replay.replay(path, setup or [], call))
 
 
 app.command()(cli_setup.apply)

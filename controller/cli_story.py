@@ -38,6 +38,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "dialling ended: {status}, {answered_s} s of talk",
         "quay số kết thúc: {status}, đàm thoại {answered_s} giây",
     ),
+    "SetupChanged": ("setup {version} is in force", "cấu hình {version} có hiệu lực"),
+    "LinkLost": ("Asterisk is not heard any more", "mất liên lạc với Asterisk"),
+    "SnapshotTaken": ("compared with what Asterisk has", "đối chiếu với những gì Asterisk đang có"),
+    "Ticked": ("a deadline came", "đến hạn"),
     "CommandFailed": ("{command} failed: {reason}", "{command} không thực hiện được: {reason}"),
     # what was decided
     "CallStarted": ("{direction} call on {hotline}", "cuộc gọi {direction} qua {hotline}"),

@@ -103,6 +103,8 @@ def read(path: Path) -> Iterator[Line]:
         for text in file:
             try:
                 row: Any = json.loads(text)
-                yield Line(*row)
+                line = Line(*row)
             except (ValueError, TypeError):
                 continue
+            if isinstance(line.body, dict):
+                yield line

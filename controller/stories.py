@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from controller import recorded
 from controller.core import codec
-from controller.core.events import Event, SetupChanged, SnapshotTaken, Ticked
+from controller.core.events import Event, SetupChanged
 from controller.core.facts import CallEnded
 from controller.core.step import Step
 from controller.core.world import World
@@ -22,6 +23,7 @@ class Stories:
     def __init__(self, world: World, journal: Journal) -> None:
         self._world = world
         self._lines = {call: list(lines) for call, lines in journal.stories(world.calls).items()}
+        self._began = False
 
     def of(self, call: str) -> tuple[Line, ...]:
         """What has happened to a live call so far."""
@@ -29,9 +31,7 @@ class Stories:
 
     def told(self, event: Event, done: Step, now_ms: int) -> list[Line]:
         """Put one step into words, each also into the story of its call; the words."""
-        lines: list[Line] = []
-        if not isinstance(event, (Ticked, SnapshotTaken, SetupChanged)):
-            lines.append(_line(now_ms, "event", event, done.cause))
+        lines = self._happened(event, done, now_ms)
         lines.extend(_line(now_ms, "fact", fact, done.cause) for fact in done.facts)
         lines.extend(_line(now_ms, "command", command, done.cause) for command in done.commands)
         for line in lines:
@@ -40,6 +40,16 @@ class Stories:
                 if len(story) < STORY_MAX:
                     story.append(line)
         return lines
+
+    def _happened(self, event: Event, done: Step, now_ms: int) -> list[Line]:
+        """The event itself, unless the journal does not keep it."""
+        in_effect = bool(done.changes or done.facts or done.commands)
+        kept = recorded.written(event, self._world, in_effect=in_effect, began=not self._began)
+        self._began = self._began or isinstance(event, SetupChanged)
+        if kept is None:
+            return []
+        name, body = kept
+        return [Line(now_ms, str(body.pop("call", "") or ""), "event", name, done.cause, body)]
 
     def closed(self, done: Step) -> tuple[tuple[str, tuple[Line, ...]], ...]:
         """Give away the stories of the calls that ended with this step."""

@@ -46,6 +46,8 @@ from controller.settings import Ari
 TRUNKS_AT_ONCE: Final = 4
 """Trunks asked about at the same time: the connections for commands are few, and calls come first."""
 RELOAD_LIMIT_S: Final = 10.0
+REFUSED_PAUSE_S: Final = 0.25
+"""Until a command that found nobody listening is tried again: by then a cut is known for what it is, or is over."""
 
 KEPT: Final = "TD_KEPT"
 REPORT: Final[Mapping[str, object]] = {
@@ -109,17 +111,24 @@ class AriTelephone:
         if self._prove is not None:
             await self._still_ours()
         try:
-            asks = plan(command, self._app)
-            if asks[0].on:
-                await self._carry_out_together(asks)
-                return
-            for ask in asks:
-                await self._carry_out(ask)
+            try:
+                await self._do(command)
+            except NotListeningError:
+                await asyncio.sleep(REFUSED_PAUSE_S)
+                await self._do(command)
         except TelephoneError:
             for ask in undo(command):
                 with contextlib.suppress(TelephoneError, LeadLostError):
                     await self._carry_out(ask)
             raise
+
+    async def _do(self, command: Command) -> None:
+        asks = plan(command, self._app)
+        if asks[0].on:
+            await self._carry_out_together(asks)
+            return
+        for ask in asks:
+            await self._carry_out(ask)
 
     async def snapshot(self) -> SnapshotTaken:
         """Everything Asterisk has now that concerns us; TelephoneError when it does not say."""

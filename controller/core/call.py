@@ -198,10 +198,15 @@ def end_asked(turn: Turn, call: Call, event: HangupAsked) -> None:
 
 
 def command_failed(turn: Turn, call: Call, event: CommandFailed) -> None:
-    """A command came to nothing; what it was for decides what follows."""
+    """A command came to nothing; what it was for decides what follows.
+
+    While we are cut off it may fail for no other reason: the snapshot that ends the cut shows what was left undone.
+    """
     match event.command:
         case "RingAgent" | "RingPhone":
             ring_failed(turn, call, event)
+        case "Answer" | "Consult" | "Join" if not turn.world.linked:
+            return
         case "Play" if call.prompt and event.about == call.prompt:
             ways.prompt_over(turn, call)
         case "Record" | "RecordOutbound" if event.about == call.recording:

@@ -37,7 +37,6 @@ class _Sight:
     restarted: bool
     before_ms: int
     resync: bool
-    resuming: bool
     ended: int = 0
     adopted: int = 0
     orphans: int = 0
@@ -55,7 +54,6 @@ def taken(turn: Turn, event: SnapshotTaken) -> None:
         restarted=bool(known.boot) and known.boot != event.boot,
         before_ms=_NO_GUARD_MS if event.asked_at_ms is None else event.asked_at_ms,
         resync=resync,
-        resuming=turn.world.resuming,
     )
     if known.boot != event.boot:
         turn.put(Pbx(PBX, event.boot))
@@ -88,8 +86,9 @@ def _mend_call(turn: Turn, call: Call, sight: _Sight) -> None:
         sight.ended += 1
         _over(turn, call, sight)
         return
-    if sight.resuming and _unanswered(call, channel):
-        # The word to answer was lost with the last life; unanswered, the dialplan soon takes the call for abandoned.
+    if sight.resync and _unanswered(call, channel):
+        # The word to answer was lost with the last life, or in the cut; unanswered, the dialplan soon takes the call
+        # for abandoned.
         turn.do(commands.Answer(call.id, turn.cause))
     match call.phase:
         case Phase.WAITING:
@@ -126,7 +125,7 @@ def _over(turn: Turn, call: Call, sight: _Sight) -> None:
 
 
 def _mend_waiting(turn: Turn, call: Call, sight: _Sight) -> None:
-    if sight.resuming:
+    if sight.resync:
         queue = turn.setup.queue.get(call.queue)
         turn.do(commands.StartMusic(call.id, turn.cause, queue.music if queue else "default"))
     for offer in call.offers:

@@ -165,6 +165,10 @@ class World:
         """Whether a call with this id is known to have ended."""
         return call in self._over
 
+    def ended(self) -> tuple[str, ...]:
+        """The calls known to have ended, oldest first."""
+        return tuple(self._over)
+
     def orders(self) -> dict[str, object]:
         """Every order as plain values: those of a world rebuilt from the same entities are equal."""
         return {

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
 from controller.clock import SystemClock
-from controller.core.events import AgentStatusAsked, CallArrived, CallGone, PhoneChanged, SetupChanged, SnapshotTaken
+from controller.core.events import (
+    AgentStatusAsked,
+    CallArrived,
+    CallGone,
+    ChannelSeen,
+    PhoneChanged,
+    SetupChanged,
+    SnapshotTaken,
+)
 from controller.core.world import World
 from controller.engine import Engine
 from controller.journal import Journal
@@ -90,3 +99,39 @@ def test_an_event_of_another_program_is_passed_over(run, journal, setup_file):
         file.write(json.dumps([1, "", "event", "CallArrived", "", {"colour": "red"}]) + "\n")
         file.write("torn")
     assert run("replay", path, "--setup", setup_file).code == 0
+
+
+def test_a_change_of_the_setup_and_a_restart_are_lived_through_as_they_were(run, tmp_path):
+    """The number is moved with a call in progress, the daemon starts again, and the next caller is a stranger to it."""
+    folder, moved = tmp_path / "journal", SETUP.replace(HOTLINE, "+842473009999")
+    ledger = FakeLedger()
+
+    async def live(*told):
+        loaded = await ledger.load()
+        world = World(loaded.setup, loaded.entities, loaded.over)
+        engine = Engine(world, ledger, SystemClock(), lambda _: None, Journal(folder))
+        running = asyncio.create_task(engine.run())
+        for event in told:
+            await engine.ask(event)
+        running.cancel()
+        await engine.close(1)
+
+    first, second = replace(parse(SETUP), version=1), replace(parse(moved), version=2)
+    waiting = CallArrived("1700000000.1", HOTLINE, "0912345678", "An")
+    seen = ChannelSeen("1700000000.1", "viettel", "up", True, HOTLINE, "0912345678", "An", "inbound")
+    begins = (SetupChanged(first), SnapshotTaken("life"), PhoneChanged("an", reachable=True))
+    asyncio.run(live(*begins, AgentStatusAsked("an", "not_ready"), waiting, SetupChanged(second)))
+    asyncio.run(
+        live(
+            SetupChanged(second), SnapshotTaken("life", (seen,)),
+            CallArrived("1700000000.2", HOTLINE, "0912345679"), CallGone("1700000000.2"), CallGone("1700000000.1"),
+        )
+    )  # fmt: skip
+    for name, text in (("one.toml", SETUP), ("two.toml", moved)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    both = ("--setup", tmp_path / "one.toml", "--setup", tmp_path / "two.toml")
+    told = run("replay", folder, *both)
+    assert (told.code, told.err) == (0, "")
+    assert "every fact as before" in told.out
+    assert run("replay", folder, *both[:2]).code == 1, "under the first setup the number is still ours"
+    assert "setup 2 is in force" in run("replay", folder).out

@@ -104,6 +104,30 @@ async def test_a_header_without_an_end_is_cut_off(floor: Ward) -> None:
     assert grown < 10_000
 
 
+async def _overcrowded(floor: Ward) -> tuple[int, int]:
+    """Open more sessions than there is room for; how many were refused, and how many lines the log has about it.
+
+    A machine that opens fewer than are served in the 2 s each of them lasts is asked again.
+    """
+    name, logged = "tongdai_agi_sessions_total", floor.logged
+    before = await floor.metric(name, outcome="refused")
+
+    async def refused() -> int:
+        crowd = await asyncio.gather(*(_open(floor) for _ in range(SESSIONS + 40)))
+        try:
+            return int(await floor.metric(name, outcome="refused") - before)
+        finally:
+            for _, writer in crowd:
+                writer.close()
+
+    async def told() -> int:
+        return floor.log(logged).count("agi_refused")
+
+    await until(refused, "somebody is refused", OUTER_S)
+    await until(told, "the log tells it", OUTER_S)
+    return int(await floor.metric(name, outcome="refused") - before), await told()
+
+
 @pytest.mark.live
 async def test_many_at_once_do_not_slow_the_others(floor: Ward) -> None:
     """500 silent peers: honest sessions beside them are as quick; beyond the cap all are refused with one line."""
@@ -117,17 +141,15 @@ async def test_many_at_once_do_not_slow_the_others(floor: Ward) -> None:
     deadline = time.monotonic() + HEADER_S * 0.6
     while time.monotonic() < deadline or not beside:
         beside.append(await _asks(floor))
-    logged = floor.logged
-    crowd = await asyncio.gather(*(_open(floor) for _ in range(SESSIONS + 40)))
-    await asyncio.sleep(0.2)
-    refusals = [line for line in floor.log(logged).splitlines() if "agi_refused" in line]
-    for _, writer in (*silent, *crowd):
+    refused, lines = await _overcrowded(floor)
+    for _, writer in silent:
         writer.close()
     record("F29", "honest session, alone", "p99 ≤ 50 ms", alone, limit=0.05)
     record("F29", "honest session beside 500 silent ones", "p99 ≤ 50 ms", beside, limit=0.05)
     record("F29", "memory a silent session", "≤ 64 KiB", [max(0.0, most)], unit="KiB", limit=KIB_MAX, times=500)
-    record("F29", "lines logged for refusals", "1 a minute", str(len(refusals)), times=1, passed=len(refusals) <= 1)
-    assert len(refusals) <= 1
+    record("F29", "lines logged for refusals", "1 a minute", str(lines), times=refused, passed=lines == 1)
+    assert refused >= 1
+    assert lines == 1, f"{refused} were refused, and nobody in the minute before"
     assert most <= KIB_MAX * 4
     assert p99(beside) <= OUTER_S
 

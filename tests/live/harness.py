@@ -10,7 +10,6 @@ import asyncio
 import json
 import math
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -31,6 +30,7 @@ from controller.lab import tone
 from tests.live import leaks
 from tests.live.patience import PATIENCE_S, READY_S
 from tests.live.places import place
+from tests.recordings import renew
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.02
@@ -185,7 +185,7 @@ class Lab:
         info = self.info
         pids = list(info["pids"].values())
         if (keep := os.environ.get("TONGDAI_RECORDING")) is not None:  # tests/recordings/renew.py
-            shutil.copytree(self.directory / "journal", keep, dirs_exist_ok=True)
+            renew.keep(self.directory, Path(keep))
         with httpx.Client(timeout=PATIENCE_S, trust_env=False, verify=NO_TLS) as http:
             secrets, told = leaks.known_secrets(self.directory, info, http), leaks.pages(info, http)
         self.process.send_signal(signal.SIGINT)
