@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.core import codec, ids
-from controller.core.commands import RingPhone
+from controller.core.commands import HangUp, Join, RingPhone
 from controller.core.events import BridgeSeen, ChannelSeen, EndpointSeen, LinkLost, SetupChanged, SnapshotTaken
 from controller.core.world import World
 from tests.core.outbound_callers import DEAF_PAUSE_MS, STRANGER, Callers
@@ -44,6 +44,13 @@ class Away(Callers):
             self.changes(n)
         (self._unheard if call in self.callers else self._own_unheard)(call, what)
         self.passes(DEAF_PAUSE_MS)
+
+    def audited(self) -> None:
+        """We look at what Asterisk has while nothing was missed: there is nothing to mend."""
+        seen = replace(self.snapshot(), asked_at_ms=self.now_ms)
+        mended = [row for row in self.tell(seen).commands if isinstance(row, HangUp | RingPhone | Join)]
+        assert not mended, f"an audit asks for {mended}"
+        self.edges["audit"] += 1
 
     def _own_unheard(self, call: str, what: str) -> None:
         """Something happens to a call of an agent's own, if there is one."""

@@ -152,7 +152,9 @@ class History(Away):
         self.passes(WAITS_MS[(n >> 2) % (len(WAITS_MS) - 1)])
 
     def nobody_hears(self, how: int, n: int) -> None:
-        if not how & 1:
+        if how & 1:
+            self.audited()
+        else:
             self.away(how >> 1, n)
 
     def setup_changes(self, how: int, n: int) -> None:
