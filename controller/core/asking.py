@@ -10,8 +10,9 @@ from controller.core.world import World
 def question(world: World, now_ms: int, day: str, asked: OutboundAsked, agent: str = "") -> Question:
     """Everything the decision may look at; `day` is the local date, `agent` empty for calls nobody dialled.
 
-    What is left to chance is decided by what was asked and how often the agent has called today, so that a question
-    beforehand gets the answer of the call; calls nobody dialled go by their name (`asked.call`).
+    What is left to chance is decided by the agent and how often they have called today (the number and the adaptive
+    number come to it as they are read, not as they were written), so that a question beforehand gets the answer of the
+    call; calls nobody dialled go by their name (`asked.call`).
     """
     return Question(
         setup=world.setup,
@@ -23,7 +24,7 @@ def question(world: World, now_ms: int, day: str, asked: OutboundAsked, agent: s
         trunks=world.trunks,
         hotlines=world.hotlines,
         now_ms=now_ms,
-        salt=f"{agent}/{asked.dialled}/{asked.via}/{_calls(world, agent, day)}" if agent else asked.call,
+        salt=f"{agent}/{_calls(world, agent, day)}" if agent else asked.call,
         day=day,
         agent_uses=world.agent_uses,
         callee_days=world.callee_days,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -26,7 +27,8 @@ class Question:
     """What is asked. `agent` is empty for calls the controller makes itself (a forward); `via` empty: agent's default.
 
     `ported` and `ported_source` are what look-ups outside the core found. `salt` decides what is left to chance: the
-    same salt, the same choice. `agent_uses` and `callee_days` are what was used so far, `day` is the local date.
+    same salt, callee and adaptive number, the same choice. `agent_uses` and `callee_days` are what was used so far,
+    `day` is the local date.
     """
 
     setup: Setup
@@ -185,7 +187,7 @@ def by_adaptive(question: Question, adaptive: Adaptive, carrier: str, notes: Not
     fallback = question.setup.hotline.get(adaptive.fallback)
     if fallback:
         yield from by_hotline(question, fallback, "the designated fallback", notes)
-    yield from _at_random(question, notes)
+    yield from _at_random(question, f"{question.salt}/{notes.callee}/{adaptive.name}", notes)
 
 
 def _on_network(question: Question, carrier: str, notes: Notes) -> Iterator[Candidate]:
@@ -231,10 +233,10 @@ def _by_last_use(question: Question, hotlines: tuple[Hotline, ...]) -> Iterator[
         yield hotlines[heapq.heappop(order)[1]]
 
 
-def _at_random(question: Question, notes: Notes) -> Iterator[Candidate]:
+def _at_random(question: Question, salt: str, notes: Notes) -> Iterator[Candidate]:
     """Hotlines in an order left to chance, one for each trunk nobody has thought of yet."""
     setup = question.setup
-    for hotline in _shuffled(setup.hotlines, question.salt):
+    for hotline in _shuffled(setup.hotlines, salt):
         # What was looked at before is either in the list already or was dropped with its reason.
         known = hotline.number in notes.dropped or hotline.trunk in notes.trouble
         if not known and not _drop_reason(question, hotline, notes):
@@ -269,12 +271,23 @@ def _last_use(question: Question, hotline: Hotline) -> str:
 
 
 def _shuffled(hotlines: tuple[Hotline, ...], salt: str) -> Iterator[Hotline]:
-    """Hotlines in an order the salt decides: a few drawn evenly, which is nearly always enough, then all of them."""
-    dice = hashlib.blake2b(salt.encode(errors="replace")).digest()
-    if hotlines:
-        for n in range(0, len(dice), 4):
-            yield hotlines[int.from_bytes(dice[n : n + 4]) % len(hotlines)]
-    yield from hotlines
+    """Hotlines in an order the salt decides, each as likely to come next as any other (a shuffle of Fisher and Yates).
+
+    Where few of thousands may be used, the few must share the calls evenly, or one of them is called a nuisance.
+    """
+    moved: dict[int, int] = {}
+    for n, throw in zip(range(len(hotlines)), _throws(salt), strict=False):
+        at = n + throw % (len(hotlines) - n)
+        yield hotlines[moved.get(at, at)]
+        moved[at] = moved.get(n, n)
+
+
+def _throws(salt: str) -> Iterator[int]:
+    """Numbers that look like chance and are decided by the salt, without end."""
+    dice = salt.encode(errors="replace")
+    while True:
+        dice = hashlib.blake2b(dice).digest()
+        yield from struct.unpack("!16I", dice)
 
 
 def for_emergency(question: Question, notes: Notes) -> Iterator[Candidate]:

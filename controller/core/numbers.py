@@ -32,7 +32,9 @@ _EXTENSION = re.compile(
 Nothing behind a short code is an extension: whoever keys 113#1 must not reach the police by it.
 """
 _SEPARATORS = frozenset(" .-()/·‐‑‒–—−")
-_PLUS = frozenset("+＋﹢")
+_PLUS = frozenset("+﹢")
+_WIDE_FIRST, _WIDE_LAST, _WIDER_BY = "！", "～", 0xFEE0
+"""ASCII as keyboards for East Asian scripts write it (Unicode, Halfwidth and Fullwidth Forms): brackets, dots, plus."""
 _SHORT_MAX = 6
 
 
@@ -106,9 +108,13 @@ def _apart(dialled: str) -> tuple[str, str]:
 
 
 def _digit(char: str) -> str:
-    """A digit of any script as ASCII, every other character as it is."""
+    """A digit of any script and a wide character as ASCII, every other character as it is."""
     digit = unicodedata.decimal(char, None)
-    return char if digit is None else str(digit)
+    return _narrow(char) if digit is None else str(digit)
+
+
+def _narrow(char: str) -> str:
+    return chr(ord(char) - _WIDER_BY) if _WIDE_FIRST <= char <= _WIDE_LAST else char
 
 
 def _read(digits: str, country: str) -> Number:
@@ -139,6 +145,7 @@ def _plain(char: str) -> str:
     digit = unicodedata.decimal(char, None)
     if digit is not None:
         return str(digit)
+    char = _narrow(char)
     if char in _PLUS:
         return "+"
     # Numbers copied from web pages and contact lists carry invisible marks of writing direction.

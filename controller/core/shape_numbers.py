@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from datetime import date, datetime, time
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import phonenumbers
+from phonenumbers.shortnumberinfo import is_emergency_number
 
 from controller.core.alphabets import EXTENSION, HOST, NAME, PATH, TEXT
 from controller.core.numbers import comparable, comparable_prefix, normalise
@@ -39,17 +41,28 @@ def read_defaults(table: Table | None) -> Defaults:
     hotline_limits = read_limits(hotlines, plain.hotline_limits, hotline=True)
     for inner in filter(None, (agents, hotlines)):
         inner.done()
+    country = read_country(table, plain.country)
     return Defaults(
-        country=read_country(table, plain.country),
+        country=country,
         timezone=read_timezone(table, plain.timezone),
         language=table.word("language", ("vi", "en"), plain.language),
         wrap_up_max=table.integer("wrap_up_max", WRAP_UP_MAX_S, 1, DAY_S),
-        emergency=table.texts("emergency", EXTENSION) if table.has("emergency") else plain.emergency,
+        emergency=table.texts("emergency", EXTENSION) if table.has("emergency") else emergency_of(country),
         carriers=table.text("carriers", PATH),
         agent_limits=agent_limits,
         hotline_limits=hotline_limits,
         reach=reach,
     )
+
+
+@cache
+def emergency_of(country: str) -> tuple[str, ...]:
+    """The emergency numbers of a country whose setup names none: Vietnam's, or 112 and what libphonenumber knows."""
+    plain = Defaults()
+    if country == plain.country:
+        return plain.emergency
+    written = (f"{n:0{width}}" for width in (2, 3) for n in range(10**width))
+    return tuple(dict.fromkeys(("112", *(number for number in written if is_emergency_number(number, country)))))
 
 
 def read_country(table: Table, default: str) -> str:

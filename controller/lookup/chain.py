@@ -1,7 +1,8 @@
 """Everything outside the core that knows carriers, in the order of decision 3: by hand, ported lists, look-up service.
 
-The service is asked last and only where it can help: for a mobile number nothing else names the operator of. What the
-setup's own rows say is known in the core, so there is no need to ask for that either.
+The service is asked last and only where it can help: for a mobile number nothing else names the operator of, and outside
+Vietnam for landlines too, which are ported there (and in North America look like mobile numbers). What the setup's own
+rows say is known in the core, so there is no need to ask for that either.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from controller.errors import TongdaiError
 from controller.lookup.service import LookupService
 
 SOURCE = "lookup"
+_PORTED_VN = (Kind.MOBILE,)
+_PORTED = (Kind.MOBILE, Kind.LANDLINE)
+"""Kinds of numbers that change their operator and keep their digits."""
 
 Lookup = Callable[[str], Awaitable[tuple[str, str]]]
 """The operator of a number and what says so; two empty texts when nothing does."""
@@ -43,7 +47,8 @@ class Chain:
             return found
         setup = self.setup()
         read = normalise(number, setup.defaults.country)
-        if read.kind is not Kind.MOBILE or not read.e164 or read.e164 in setup.ported_row:
+        ported_kinds = _PORTED_VN if setup.defaults.country == "VN" else _PORTED
+        if read.kind not in ported_kinds or not read.e164 or read.e164 in setup.ported_row:
             return found
         carrier = await self.service.carrier(read.e164)
         return (carrier, SOURCE) if carrier else found

@@ -28,7 +28,7 @@ def cap(name: str, good: str) -> tuple[Broken, Broken]:
     return Broken(f"{name}: one too many", good, good.replace(">=", ">")), never(f"{name}: no cap", good)
 
 
-DRAWN = 'salt=f"{agent}/{asked.dialled}/{asked.via}/{_calls(world, agent, day)}" if agent else asked.call'
+DRAWN = 'salt=f"{agent}/{_calls(world, agent, day)}" if agent else asked.call'
 FAILED = 'leaving.failed(turn, call, "CONGESTION", event.cause, event.tech_cause or 0)'
 
 BROKEN: dict[str, tuple[Broken, ...]] = {

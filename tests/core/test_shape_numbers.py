@@ -117,6 +117,22 @@ def test_hosts(host: str, kept: str) -> None:
     assert setup.trunks[0] == Trunk("viettel-1", "viettel", kept, "viettel-1", 30, 10)
 
 
+@pytest.mark.parametrize(
+    ("country", "numbers"),
+    [
+        ("VN", ("112", "113", "114", "115")),
+        ("US", ("112", "911")),
+        ("AU", ("112", "000", "106")),
+        ("FR", ("112", "15", "17", "18")),
+        ("GB", ("112", "999")),
+    ],
+)
+def test_emergency_numbers_are_those_of_the_country_unless_named(country: str, numbers: tuple[str, ...]) -> None:
+    """Found: 911 was an ordinary short code in the United States, with every cap and permission before it."""
+    assert right({"defaults": {"country": country}}).setup.defaults.emergency == numbers
+    assert right({"defaults": {"country": country, "emergency": []}}).setup.defaults.emergency == ()
+
+
 def test_defaults() -> None:
     defaults = {"country": "TH", "timezone": "Asia/Bangkok", "language": "en", "wrap_up_max": 60, "emergency": ["191"]}
     setup = right({"defaults": defaults}).setup

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.agi import scripts
-from controller.core.setup import Ported, Setup
+from controller.core.setup import Defaults, Ported, Setup
 from controller.errors import LedgerError
 from controller.lookup import dns
 from controller.lookup.breaker import Breaker, State
@@ -491,6 +491,15 @@ async def test_the_service_is_asked_for_mobile_numbers_only(number: str) -> None
     source = FakeSource(KNOWN)
     assert await chain(("", ""), source).look_up(number) == ("", "")
     assert source.asked == []
+
+
+async def test_elsewhere_landlines_are_ported_too_and_the_service_is_asked_for_them() -> None:
+    """Found: in North America every number may be a landline by its form, so the service was never asked at all."""
+    source = FakeSource({"+14155552671": "mobifone"})
+    abroad = Setup(defaults=Defaults(country="US"))
+    assert await chain(("", ""), source, abroad).look_up("(415) 555-2671") == ("mobifone", "lookup")
+    assert await chain(("", ""), source, abroad).look_up("911") == ("", "")
+    assert source.asked == ["+14155552671"]
 
 
 async def test_what_the_setup_says_itself_needs_no_service() -> None:

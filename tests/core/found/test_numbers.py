@@ -15,3 +15,23 @@ def test_a_foreign_number_too_long_to_be_read_back_is_unknown() -> None:
     assert (number.kind, number.e164) == (Kind.UNKNOWN, "")
     assert clean(number.dial) == number.dial
     assert normalise(number.dial) == number
+
+
+@pytest.mark.parametrize(
+    ("written", "dial", "extension"),
+    [
+        ("（０２４）３８２６１２３４", "02438261234", ""),
+        ("０９６７－１２３－４５６", "0967123456", ""),
+        ("０９６７．１２３／４５６", "0967123456", ""),
+        ("＋８４　９６７　１２３　４５６", "0967123456", ""),
+        ("０９６７１２３４５６，１０１", "0967123456", "101"),
+        ("0967123456＃12", "0967123456", "12"),
+        ("0967123456ｘ12", "0967123456", "12"),
+        ("０９６７＊１２３", "", ""),
+        ("ａ０９６７１２３４５６", "", ""),
+    ],
+)
+def test_wide_digits_come_with_wide_brackets_dots_and_hyphens(written: str, dial: str, extension: str) -> None:
+    """Wide digits were read, but what stands between them on the same keyboard made it no number at all."""
+    number = normalise(written)
+    assert (number.dial, number.extension) == (dial, extension)
