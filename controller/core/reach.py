@@ -45,7 +45,7 @@ def kind_and_country(number: Number, home: str) -> tuple[str, str]:
     word = number.kind.value
     kind = word if word in NUMBER_KINDS else "unknown"
     if number.kind is not Kind.UNKNOWN:
-        return kind, home
+        return kind, _within(number.e164, home)
     if home == "VN" and (disguised := _disguised(number.dial)):
         return disguised
     outside = _after_exit_code(number.dial, home)
@@ -55,6 +55,17 @@ def kind_and_country(number: Number, home: str) -> tuple[str, str]:
     if code != "0" and outside.startswith(code):
         return kind, home
     return ("satellite" if _SATELLITE.match(outside) else kind), ""
+
+
+def _within(e164: str, home: str) -> str:
+    """The country of a number read as one of home: countries that share a country code dial each other as at home."""
+    code = phonenumbers.country_code_for_region(home)
+    if not e164 or len(phonenumbers.region_codes_for_country_code(code)) == 1:
+        return home
+    parsed = phonenumbers.parse(e164)
+    if phonenumbers.is_valid_number_for_region(parsed, home):
+        return home
+    return phonenumbers.region_code_for_number(parsed) or ""
 
 
 def refusal(reach: Reach, number: Number, home: str) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 """Everything outside the core that knows carriers, in the order of decision 3: by hand, ported lists, look-up service.
 
-The service is asked last and only where it can help: for a mobile number nothing else names the operator of, and outside
-Vietnam for landlines too, which are ported there (and in North America look like mobile numbers). What the setup's own
-rows say is known in the core, so there is no need to ask for that either.
+The service is asked last and only where it can help: for a mobile number nothing else names the operator of, and
+outside Vietnam for landlines too, which are ported there (and in North America look like mobile numbers). What the
+setup's own rows say is known in the core, so there is no need to ask for that either.
 """
 
 from __future__ import annotations
