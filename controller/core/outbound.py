@@ -38,7 +38,13 @@ LIMIT_WITHIN_MS = 1_000
 BLOCKED_WORDS = ("blocked",)
 _ODD = ("dialled with characters that are in no phone number; this is what is left without them",)
 Q850_BUSY = 17
-_TRUNK_TECH = range(500, 600)
+_SIP_FAILURES = range(400, 700)
+_DECLINED_TECH = (603,)
+_NO_SUCH_NUMBER_TECH = (404, 410, 484, 604)
+_CALLEE_TECH = (480, 486, 487, 600, *_DECLINED_TECH, *_NO_SUCH_NUMBER_TECH)
+"""What a SIP answer says about the callee; every other failure is the trunk's own, as in the dial path
+(`tongdai-outcome` in `dialplan/outbound.conf`, and the table in docs/dialplan.md).
+"""
 _TRUNK_CAUSES = (34, 38, 41, 42, 27)
 _OUTCOME = {
     "ANSWER": ("answered", "agent"),
@@ -278,11 +284,17 @@ def phone_channel(turn: Turn, event: PhoneChannel) -> bool:
 
 def trunk_failed(event: LegGone) -> bool:
     """Whether a leg to an outside phone ended by the trunk's own fault."""
-    return event.tech_cause in _TRUNK_TECH or (event.tech_cause is None and event.cause in _TRUNK_CAUSES)
+    if event.tech_cause is None:
+        return event.cause in _TRUNK_CAUSES
+    return event.tech_cause in _SIP_FAILURES and event.tech_cause not in _CALLEE_TECH
 
 
 def unanswered(event: LegGone) -> str:
     """How Dial would have called the end of a leg that nobody picked up."""
+    if event.tech_cause in _DECLINED_TECH:
+        return "DECLINED"
+    if event.tech_cause in _NO_SUCH_NUMBER_TECH:
+        return "INVALID"
     return "BUSY" if event.cause == Q850_BUSY else "NOANSWER"
 
 
