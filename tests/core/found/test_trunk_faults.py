@@ -1,6 +1,6 @@
-"""Found: a trunk that answered 403, 408 or 488 lost every caller sent on by it, where an agent's own call went round it.
+"""Found: a trunk that answered 403, 408 or 488 lost every caller sent on by it; an agent's own call took the next.
 
-What a carrier's answer means stands in docs/dialplan.md, for calls the dialplan dials; legs of ours mean the same by it.
+What a carrier's answer means stands in docs/dialplan.md, for calls the dialplan dials; our legs mean the same by it.
 """
 
 from __future__ import annotations
