@@ -20,7 +20,8 @@ NOWHERE = "001"
 HOME_DIGITS_MAX = 9
 """The longest Vietnamese number without its 0; what is longer leads out by a carrier code, or nowhere."""
 _SATELLITE = re.compile(r"(?:87[08]|88[123])")
-_HOME_MARK = re.compile(r"(?:\+84|0084|84)?0?")
+_HOME_MARKS = re.compile(r"((?:\+84|0084|84)*)(0*)")
+_EXIT_ZEROS = 2
 _PREMIUM = re.compile(r"1900")
 _SELECTION = re.compile(r"17[0-9](?:00)?(?=[0-9]{4})")
 """A Vietnamese carrier-selection code such as 171 or 178, with the exit code where one follows."""
@@ -84,13 +85,15 @@ def _disguised(dial: str) -> tuple[str, str] | None:
 
     Nobody understands such a number, but a carrier that drops the surplus would put it through.
     """
-    rest = _HOME_MARK.sub("", dial, count=1)
-    if _PREMIUM.match(rest):
+    marks = _HOME_MARKS.match(dial)
+    home, zeros, begins = (marks[1], marks[2], marks.end()) if marks else ("", "", 0)
+    if _PREMIUM.match(dial, begins):
         return "premium", "VN"
-    found = _SELECTION.match(rest)
-    if found is None:
+    selection = _SELECTION.match(dial, begins)
+    if selection is None and not (home and len(zeros) >= _EXIT_ZEROS):
         return None
-    return ("satellite" if _SATELLITE.match(rest, found.end()) else "unknown"), ""
+    outside = selection.end() if selection else begins
+    return ("satellite" if _SATELLITE.match(dial, outside) else "unknown"), ""
 
 
 def _list(home: str, countries: tuple[str, ...]) -> str:
