@@ -45,7 +45,7 @@ async def calls_go_on(
             added.append(max(0.0, await call - usual))
             while time.monotonic() - began < HOLDS_S:
                 added.append(max(0.0, await served(floor, NUMBERS[2]) - usual))
-        caught.append(await _caught_up(floor, time.monotonic()))
+        caught.append(await caught_up(floor, time.monotonic()))
     calls = await floor.api.history(floor.began)
     assert len(calls) == 3 * 1 + len(added), "every call has one record"
     assert {row["result"] for row in calls} == {"answered"}
@@ -79,7 +79,7 @@ async def database_state(floor: Ward) -> str:
     return str((await floor.api.http.get("/readyz")).json()["database"])
 
 
-async def _caught_up(floor: Ward, since: float) -> float:
+async def caught_up(floor: Ward, since: float) -> float:
     """Wait until nothing is owed to the books; how long that took since."""
 
     async def ask() -> bool:

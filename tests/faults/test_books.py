@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.figures import record, runs
-from tests.faults.goes_on import calls_go_on, database_state, served
+from tests.faults.goes_on import calls_go_on, caught_up, database_state, served
 from tests.faults.ward import Ward
 from tests.live.harness import REPOSITORY, soon
 from tests.live.setups import HOTLINE, hotline, queue, whole
@@ -100,6 +100,33 @@ async def test_whoever_ends_while_the_books_are_away_leaves_what_it_owed(floor: 
     seen = f"{rounds} of {rounds} calls, what was acknowledged is kept"
     record("F11", f"database locked and {sign.name} meanwhile: records", "one a call", seen, passed=True,
            times=rounds, promise="history")  # fmt: skip
+
+
+async def test_who_starts_while_the_books_are_still_away_knows_what_was_said(floor: Ward) -> None:
+    """Killed and started again under the lock: what a person was told was done is done, then and afterwards."""
+    await floor.desk("a1")
+    await floor.api.status("a2", "available")
+    async with _locked(_books(floor)):
+        await served(floor, NUMBERS[3])
+        assert (await floor.api.status("a2", "not_ready")).is_success
+        daemon = floor.daemon
+        async with floor.lab.without_daemon():
+            pass
+        await floor.lab.ready(floor.api)
+        assert floor.daemon != daemon
+        assert (await floor.api.agent("a2"))["status"] == "not_ready"
+        daemon = floor.daemon
+        assert (await floor.api.status("a2", "available")).is_success
+        assert (await floor.api.agent("a2"))["status"] == "available"
+    await caught_up(floor, time.monotonic())
+    assert floor.daemon == daemon, "it goes on with the books"
+    assert (await floor.api.agent("a2"))["status"] == "available"
+    calls = await floor.api.history(floor.began)
+    assert [row["result"] for row in calls] == ["answered"]
+    assert _gaps(_books(floor)) == 0
+    record(
+        "F11", "database locked, kill -9 and a start meanwhile: kept", "all", "1 of 1", passed=True, promise="history"
+    )
 
 
 async def test_no_database_at_start_is_one_line(tmp_path: Path) -> None:
