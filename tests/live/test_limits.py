@@ -16,14 +16,14 @@ import pytest
 
 from controller.lab.sipcall import Rule, SipCall
 from controller.lab.softphone import Softphone
-from tests.live.floor import AGENTS, CARRIERS, SPEECH, Floor
+from tests.live.floor import AGENTS, CARRIERS, CUSTOMER_HZ, SPEECH, Floor, agent_hz
 from tests.live.harness import NO_TLS, Json, soon, until
 from tests.live.patience import PATIENCE_S, READY_S
-from tests.live.setups import UNLIMITED, hotline, people, queue, table, trunks
+from tests.live.setups import UNLIMITED, hotline, menu, people, queue, table, trunks
 
 pytestmark = pytest.mark.live
 
-BY_VIETTEL, BY_MOBI, BY_VINA, BY_SPARE, NOBODY_IN = (f"+84247300106{n}" for n in range(5))
+BY_VIETTEL, BY_MOBI, BY_VINA, BY_SPARE, NOBODY_IN, COUNTED = (f"+84247300106{n}" for n in range(6))
 OUT: dict[str, Any] = {"queue": "sales", "outbound": True}
 PER_MINUTE = 10
 CALLS = int(os.environ.get("FRAUD_CALLS", "45"))
@@ -34,6 +34,9 @@ CODE = "72"
 LONGEST_S = 4
 TOGETHER = 10
 TONE_HZ = 1400
+SLEEPY_S = 20
+PATIENT_TRIES = 3
+COUNTING = "127.0.0.15"
 SETUP = "".join(
     (
         UNLIMITED,
@@ -56,6 +59,9 @@ SETUP = "".join(
         hotline(BY_MOBI, **OUT | {"trunk": "mobifone"}),
         hotline(BY_VINA, **OUT | {"trunk": "vinaphone"}),
         hotline(BY_SPARE, **OUT | {"trunk": "spare", "dial_code": CODE}),
+        table("trunk", {"name": "counted", "host": f"{COUNTING}:@TRUNK@", "minutes_per_day": 1}),
+        hotline(COUNTED, menu="outside", outbound=True, trunk="counted"),
+        menu("outside", keys={"9": {"phone": "0912000113"}}, timeout=SLEEPY_S, on_timeout="hangup"),
         hotline(NOBODY_IN, **OUT | {"queue": "nobody", "limits": {"minutes_per_day": 1}}),
         queue("sales", "team"),
         queue("nobody", "nobody", overflow={"phone": "0967000112"}),
@@ -92,6 +98,25 @@ async def _metric(floor: Floor, line: str) -> bool:
     async with httpx.AsyncClient(base_url=info["http"], trust_env=False, verify=NO_TLS) as http:
         found = await http.get("/metrics", headers={"Authorization": f"Bearer {info['admin_token']}"})
     return line in found.text
+
+
+async def _calls_out(floor: Floor, phone: Softphone, *, clicked: bool) -> SipCall:
+    """An agent calls a number by the phone or by a click: the agent's leg."""
+    if not clicked:
+        return phone.dial("0967000111")
+    asked = await floor.api.send("POST", "/api/v1/outbound", {"agent": "a2", "to": "0967000111"})
+    assert asked.status_code == 202, asked.text
+    return await phone.next_call()
+
+
+async def _talks(floor: Floor, agent: str) -> Json:
+    """The call an agent talks in, once it is known to."""
+
+    async def ask() -> Json | None:
+        rows = await floor.api.calls(agent=agent)
+        return rows[0] if rows and rows[0]["state"] == "talking" else None
+
+    return await until(ask, f"{agent} talks", LONGEST_S)
 
 
 async def _frauds(floor: Floor) -> list[Json]:
@@ -165,13 +190,7 @@ async def test_the_longest_call_ends_after_a_tone_that_the_agent_hears(
     floor: Floor, switches: dict[str, Softphone], clicked: bool
 ) -> None:
     switches["viettel"].rule = Rule()
-    phone = await floor.desk("a2")
-    if clicked:
-        asked = await floor.api.send("POST", "/api/v1/outbound", {"agent": "a2", "to": "0967000111"})
-        assert asked.status_code == 202, asked.text
-        call = await phone.next_call()
-    else:
-        call = phone.dial("0967000111")
+    call = await _calls_out(floor, await floor.desk("a2"), clicked=clicked)
     callee = await switches["viettel"].next_call()
     await soon(call.ended, "the talk is ended", LONGEST_S + PATIENCE_S)
     assert call.at["ended"] - callee.at["invite"] > LONGEST_S - 0.3
@@ -202,6 +221,57 @@ async def test_the_longest_call_ends_a_caller_sent_on_also_by_a_controller_that_
     assert (ended["end_cause"], ended["agent"], ended["callee"]) == ("limit", "a2", "+84967000111")
 
 
+@pytest.mark.parametrize("clicked", [False, True], ids=["dialled", "clicked"])
+async def test_the_longest_call_ends_while_the_controller_is_away(
+    floor: Floor, switches: dict[str, Softphone], clicked: bool
+) -> None:
+    switches["viettel"].rule = Rule()
+    phone = await floor.desk("a2")
+    call = await _calls_out(floor, phone, clicked=clicked)
+    callee = await switches["viettel"].next_call()
+    with contextlib.suppress(AssertionError):  # a machine that stands still is past the talk before it can look
+        await _talks(floor, "a2")
+    async with floor.lab.without_daemon():
+        await asyncio.gather(*(soon(leg.ended, "the talk is ended", LONGEST_S + PATIENCE_S) for leg in (call, callee)))
+        assert callee.at["ended"] - callee.at["invite"] > LONGEST_S - 0.3
+        assert call.media.level(TONE_HZ, 3.0) > SPEECH
+    await floor.lab.ready(floor.api)
+    assert (await _last(floor, "a2"))["callee"] == "+84967000111"
+
+
+async def test_the_longest_call_ends_a_consultation_and_then_the_talk_of_the_caller_handed_over(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    switches["viettel"].rule = Rule()
+    phone = await floor.desk("a2")
+    caller, row = await floor.talk(BY_VIETTEL)
+    leg = await phone.next_call()
+
+    async def consults(action: str, **more: str) -> httpx.Response:
+        return await floor.api.send("POST", f"/api/v1/calls/{row['id']}/consult", {"action": action, **more})
+
+    async def together() -> bool:
+        return min(leg.media.level(CUSTOMER_HZ, 0.3), caller.media.level(agent_hz("a2"), 0.3)) > SPEECH
+
+    assert (await consults("begin", to="0967000111")).status_code == 202
+    asked = await switches["viettel"].next_call()
+    await soon(asked.ended, "the phone that is asked is let go", LONGEST_S + PATIENCE_S)
+    assert asked.at["ended"] - asked.at["invite"] > LONGEST_S - 0.3
+    await until(together, "agent and caller hear each other again")
+    for n in range(PATIENT_TRIES):
+        assert (await consults("begin", to=f"096700012{n}")).status_code == 202
+        callee = await switches["viettel"].next_call()
+        with contextlib.suppress(AssertionError):  # past it, as above
+            await floor.live(state="talking", consulting="talking", seconds=LONGEST_S)
+        if (await consults("complete")).status_code == 202:
+            break
+    await soon(leg.ended, "the agent is let go")
+    await asyncio.gather(*(soon(one.ended, "the talk is ended", LONGEST_S + PATIENCE_S) for one in (caller, callee)))
+    assert callee.at["ended"] - callee.at["invite"] > LONGEST_S - 0.3
+    ended = await floor.ended()
+    assert (ended["end_cause"], ended["agent"], ended["callee"]) == ("limit", "a2", f"+8496700012{n}")
+
+
 async def test_the_minutes_of_a_hotline_end_the_talks_of_callers_its_queue_leads_to_a_phone(
     floor: Floor, switches: dict[str, Softphone]
 ) -> None:
@@ -216,6 +286,30 @@ async def test_the_minutes_of_a_hotline_end_the_talks_of_callers_its_queue_leads
         return [(row["direction"], row["end_cause"]) for row in rows] == [("inbound", "limit")] * TOGETHER
 
     await until(told, "every call is in the history as ended by the limit")
+
+
+async def test_the_minutes_of_a_trunk_end_the_talks_of_callers_a_menu_leads_to_a_phone(floor: Floor) -> None:
+    """No longest call does: it is an agent's, and nobody of ours is in these talks."""
+    switch = Softphone(floor.lab.sip, "counted", bind=(COUNTING, floor.lab.trunk_port), rule=Rule())
+    floor.others.append(switch)
+    callers = [floor.dial(COUNTED, f"02812346{n:02}") for n in range(TOGETHER)]
+    for caller in callers:
+        await soon(caller.up, "the menu picks up")
+    for n, caller in enumerate(callers):
+        await floor.live(f"02812346{n:02}", state="menu")
+        await caller.press("9")
+    legs = [await switch.next_call() for _ in callers]
+    await asyncio.gather(*(soon(leg.ended, "the talk is ended", 2 * READY_S) for leg in (*callers, *legs)))
+    assert sum(leg.at["ended"] - leg.at["invite"] for leg in legs) > 60.0 - 0.3 * TOGETHER, "one minute in all, shared"
+
+    async def told() -> bool:
+        rows = await floor.api.calls("ended", since=floor.began)
+        seen = [(row["direction"], row["end_cause"], row["agent"], row["trunk"]) for row in rows]
+        return seen == [("inbound", "limit", None, "counted")] * TOGETHER
+
+    await until(told, "every call is in the history as ended by the limit")
+    found = await floor.api.get("/api/v1/outbound/explain", to="0912000113", hotline=COUNTED)
+    assert (found["allowed"], found["reason"]) == (False, "no_trunk"), "the minutes of the day are used up"
 
 
 async def test_channels_of_a_trunk_are_kept_to_the_call_under_a_rush_and_across_a_kill(

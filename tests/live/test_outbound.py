@@ -16,10 +16,13 @@ from tests.live.setups import hotline, queue, table, whole
 
 pytestmark = pytest.mark.live
 
-BY_VIETTEL, BY_MOBI, BY_VINA, GROUPED, RESTING = (f"+84247300105{n}" for n in range(5))
+BY_VIETTEL, BY_MOBI, BY_VINA, GROUPED, RESTING, LASTING = (f"+84247300105{n}" for n in range(6))
 VIRTUAL = "19001059"
 RINGING_HZ = 425
 REST_S = 5
+LONG_REST_S = 300
+"""Longer than anybody waits here: an agent who is ready again has not rested, one who rests still does."""
+CODE = "74"
 OUT = {"queue": "sales", "outbound": True}
 SETUP = whole(
     hotline(BY_VIETTEL, **OUT),
@@ -27,6 +30,10 @@ SETUP = whole(
     hotline(BY_VINA, **OUT | {"trunk": "vinaphone", "outbound_groups": ["backup"]}),
     hotline(GROUPED, **OUT | {"outbound_groups": ["backup"]}),
     hotline(RESTING, **OUT | {"trunk": "mobifone", "wrap_up": REST_S, "outbound_groups": ["resting"]}),
+    hotline(
+        LASTING,
+        **OUT | {"trunk": "mobifone", "wrap_up": LONG_REST_S, "outbound_groups": ["resting"], "dial_code": CODE},
+    ),
     table("hotline", {"number": VIRTUAL, "kind": "virtual", "queue": "sales"}),
     table("adaptive", {"name": "auto", "fallback": BY_MOBI}),
     table("adaptive", {"name": "narrow", "fallback": BY_VINA}),
@@ -205,11 +212,45 @@ async def test_the_rest_after_an_answered_outbound_call(floor: Floor, switches: 
     assert REST_S - 0.1 <= loop.time() - began <= REST_S + SLOW_S
 
 
-async def test_no_rest_after_an_outbound_call_nobody_answered(floor: Floor, switches: dict[str, Softphone]) -> None:
+async def test_the_rest_after_a_clicked_call(floor: Floor, switches: dict[str, Softphone]) -> None:
+    await floor.desk("a6")
+    call = await _click(floor, "a6", "0901000667", hotline=LASTING)
+    callee = await switches["mobifone"].next_call()
+    await _talking(floor, call)
+    await callee.hangup()
+    await floor.state("a6", "wrap_up")
+    assert (await _history(floor))["result"] == "answered"
+
+
+async def test_the_rest_of_an_agent_begins_when_a_caller_is_sent_on(
+    floor: Floor, switches: dict[str, Softphone]
+) -> None:
+    await floor.desk("a1")
+    call, row = await floor.talk(LASTING)
+    wish = {"to": "0901000668", "hotline": BY_MOBI}
+    sent = await floor.api.send("POST", f"/api/v1/calls/{row['id']}/transfer", wish)
+    assert sent.status_code == 202, sent.text
+    callee = await switches["mobifone"].next_call()
+    await floor.live(state="talking", agent=None)
+    await floor.state("a1", "wrap_up")
+    assert not call.ended.is_set(), "the agent rests while the caller talks"
+    await callee.hangup()
+    await soon(call.ended, "the caller is let go")
+
+
+@pytest.mark.parametrize("clicked", [False, True], ids=["dialled", "clicked"])
+async def test_no_rest_after_an_outbound_call_nobody_answered(
+    floor: Floor, switches: dict[str, Softphone], clicked: bool
+) -> None:
     switches["mobifone"].rule = Rule(status=486)
-    call = await _dial(floor, "a6", "0901000777")
+    phone = await floor.desk("a6")
+    if clicked:
+        await _click(floor, "a6", "0901000777", hotline=LASTING)
+        call = await phone.next_call()
+    else:
+        call = phone.dial(f"{CODE}0901000777")
     await soon(call.ended, "busy")
-    await _history(floor)
+    assert (await _history(floor))["hotline"] == LASTING
     await floor.state("a6", "ready")
 
 
