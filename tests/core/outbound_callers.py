@@ -31,7 +31,13 @@ STRANGER = "+842812345678"
 DEAF_PAUSE_MS = 1_000
 """What was due while nobody could be heard is looked at again within this time."""
 RING_MAX_MS = 45_000 + DEAF_PAUSE_MS
-CODES = {"BUSY": (17, 486), "NOANSWER": (19, 480), "CONGESTION": (34, 503), "CHANUNAVAIL": (27, 500)}
+CODES: dict[str, tuple[tuple[int, int | None], ...]] = {
+    "BUSY": ((17, 486), (17, 600), (21, 603)),
+    "NOANSWER": ((19, 480), (127, 487), (1, 404), (22, 410), (28, 484)),
+    "CONGESTION": ((34, 503), (21, 403), (127, 408), (58, 488), (34, None)),
+    "CHANUNAVAIL": ((27, 500), (38, None), (21, 401)),
+}
+"""Q.850 and SIP as a leg to a phone ends: the callee was reached, or cannot be had, or the trunk failed (rule 4)."""
 
 
 class Callers(Phones):
@@ -132,7 +138,8 @@ class Callers(Phones):
             super().next(call, status)
             return
         leg = self._phone_lost(call, status)
-        cause, sip = CODES[status]
+        codes = CODES[status]
+        cause, sip = codes[self.calls % len(codes)]
         done = self.tell(LegGone(call, leg, cause, sip))
         self._rung_again(call, any(isinstance(row, RingPhone) for row in done.commands), status in TRUNK_FAILED)
 
