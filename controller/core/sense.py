@@ -39,6 +39,7 @@ def check(draft: Draft, report: Report) -> None:
     setup = draft.setup
     _unique(draft, report)
     check_carriers(draft.placed("carrier", setup.carriers), report)
+    _prefixes(draft, report)
     exists(report, ("defaults", "agent_limits", "hours"), say("a_schedule"), setup.defaults.reach.hours, setup.schedule)
     for place, hotline in draft.placed("hotline", setup.hotlines):
         _hotline(setup, place, hotline, report)
@@ -57,6 +58,16 @@ def exists(report: Report, place: Place, what: Saying, name: str, *names: Mappin
     if name and not any(name in table for table in names):
         near = "" if report.full else meant(name, chain(*names))
         report.add(place, say("nobody_named", what=what, name=name, near=near))
+
+
+def _prefixes(draft: Draft, report: Report) -> None:
+    """Warn of prefixes no Vietnamese number begins with as it is dialled at home (docs/decisions.md 20)."""
+    if draft.setup.defaults.country != "VN":
+        return
+    for place, carrier in draft.placed("carrier", draft.setup.carriers):
+        for n, prefix in enumerate(carrier.prefixes):
+            if not prefix.startswith(("0", "1")):
+                report.warn((*place, "prefixes", n), say("with_zero", prefix=prefix))
 
 
 def _unique(draft: Draft, report: Report) -> None:

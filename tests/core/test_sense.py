@@ -173,6 +173,10 @@ def test_one_contradiction_is_one_line(changes: list[tuple[str, Any]], expected:
             ["queue[0].groups: no agent serves this queue", "queue[1].groups: no agent serves this queue"],
         ),
         ([("queue.0.groups", [])], ["queue[0].groups: no agent serves this queue"]),
+        (
+            [("carrier", [{"name": "viettel", "prefixes": ["098", "96", "1800"]}, {"name": "mobifone"}])],
+            ["carrier[0].prefixes[1]: '96' must be written as it is dialled at home, with the 0 in front"],
+        ),
     ],
 )
 def test_what_is_allowed_and_hardly_meant(changes: list[tuple[str, Any]], expected: list[str]) -> None:
