@@ -191,7 +191,8 @@ def _parsed(digits: str, country: str) -> phonenumbers.PhoneNumber | None:
 
 def comparable(number: Number, country: str) -> str:
     """The one spelling two numbers are compared in: E.164, or as much like it as the digits allow."""
-    return number.e164 or _international(number.dial, country)
+    unknown = country == "VN" and number.kind is Kind.UNKNOWN
+    return number.e164 or _international(vietnam.at_home(number.dial) if unknown else number.dial, country)
 
 
 def comparable_prefix(prefix: str, country: str) -> str:

@@ -155,13 +155,18 @@ def area_of(national: str) -> str:
 
 def home_prefix(prefix: str) -> str:
     """The beginning of a number as dialled at home today, whichever way (and year) it was written."""
-    for mark in ("+84", "0084", "84"):
-        if prefix.startswith(mark):
-            rest = prefix[len(mark) :]
-            prefix = rest if rest.startswith(("1800", "1900")) else f"0{rest.removeprefix('0')}"
-            break
+    prefix = at_home(prefix)
     new = OLD_MOBILE.get(prefix[1:4]) if prefix.startswith("0") else None
     return f"0{new}{prefix[4:]}" if new else prefix
+
+
+def at_home(digits: str) -> str:
+    """Digits with 0 in place of the country code, and nothing before 1800 and 1900."""
+    for mark in ("+84", "0084", "84"):
+        if digits.startswith(mark):
+            rest = digits[len(mark) :]
+            return rest if rest.startswith(("1800", "1900")) else f"0{rest.removeprefix('0')}"
+    return digits
 
 
 def _behind_zero(national: str) -> tuple[str, str, str] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from controller.core.numbers import Kind, clean, normalise
+from controller.core.numbers import Kind, clean, comparable_prefix, is_blocked, normalise
+from controller.core.setup import Blocked, Setup
 
 pytestmark = pytest.mark.pure
 
@@ -35,3 +36,12 @@ def test_wide_digits_come_with_wide_brackets_dots_and_hyphens(written: str, dial
     """Wide digits were read, but what stands between them on the same keyboard made it no number at all."""
     number = normalise(written)
     assert (number.dial, number.extension) == (dial, extension)
+
+
+@pytest.mark.parametrize("written", ["09671234567", "849671234567", "+8409671234567", "0084 (0) 9671234567", "096712"])
+def test_a_blocked_prefix_reaches_numbers_of_a_wrong_length_however_they_are_written(written: str) -> None:
+    """Behind 84 and +840 a digit too many was enough to pass a blocked or excluded prefix."""
+    setup = Setup(blocked=(Blocked(comparable_prefix("0967", "VN"), prefix=True),))
+    assert normalise(written).kind is Kind.UNKNOWN
+    assert is_blocked(setup, written, "outbound", 0)
+    assert not is_blocked(setup, "84113", "outbound", 0), "a short code is no number behind a country code"
