@@ -55,7 +55,7 @@ class Decision:
 def decide(question: Question) -> Decision:
     """Answer the question; never raises, never changes anything."""
     notes = Notes()
-    number = normalise(question.dialled, question.setup.defaults.country)
+    number = _read(question)
     emergency = number.dial in question.setup.defaults.emergency
     refusal = _screen(question, number, notes) or ("" if emergency else _limited(question, number, notes))
     if refusal:
@@ -72,6 +72,14 @@ def decide(question: Question) -> Decision:
 def find_hotline(setup: Setup, text: str) -> Hotline | None:
     """The hotline a person means, in whatever way its number is written."""
     return setup.hotline.get(text) or setup.hotline.get(normalise(text, setup.defaults.country).shown)
+
+
+def _read(question: Question) -> Number:
+    """The number dialled; an emergency number may have two digits, which no other number has."""
+    dialled, defaults = question.dialled, question.setup.defaults
+    if dialled in defaults.emergency:
+        return Number("", dialled, Kind.SHORT, dialled)
+    return normalise(dialled, defaults.country)
 
 
 def _screen(question: Question, number: Number, notes: Notes) -> str:

@@ -332,6 +332,14 @@ def test_emergency_numbers_pass_every_permission_and_cap() -> None:
     assert ask("113", agent="chi", setup=other).reason == "not_permitted"
 
 
+def test_an_emergency_number_may_have_two_digits() -> None:
+    """Found: 15 and 18, which a setup may name and the dialplan dials, were no numbers to the core."""
+    french = Setup(**{**vars_of(SETUP), "defaults": Defaults("FR", emergency=("15", "112"))})
+    decision = ask("15", agent="chi", setup=french)
+    assert [attempt.number for attempt in decision.attempts] == ["15"] * 3
+    assert ask("17", agent="chi", setup=french).reason == "not_understood"
+
+
 def test_the_steps_of_a_big_setup_stay_readable() -> None:
     hotlines = tuple(line(f"+8424{73_000_000 + n}", "viettel-1") for n in range(500))
     setup = Setup(**{**vars_of(SETUP), "hotlines": hotlines})
