@@ -32,9 +32,9 @@ def bring_in(
     for problem in done.problems:
         complain(words("warning", told(problem, language())))
     if done.skipped:
-        say(words("imported_but", done.rows, kind, done.skipped))
+        say(words("imported_but", done.rows, words(kind), done.skipped))
     else:
-        say(words("imported", done.rows, kind))
+        say(words("imported", done.rows, words(kind)))
     # Without a token that may ask for it, or with nobody there, a running daemon finds it by itself within two seconds.
     if client is not None:
         with contextlib.suppress(DaemonAwayError, RefusedError):
@@ -53,7 +53,7 @@ def look_over(path: Path, kind: str, setup: Setup, *, skip_bad: bool = False) ->
     for _ in number_files.read(path, needed, row, country, spelling, report):
         pass
     report.check(skip_bad=skip_bad)
-    say(words("looked_over", path, report.rows, kind, report.bad))
+    say(words("looked_over", path, report.rows, words(kind), report.bad))
 
 
 async def _import(settings: Settings, path: Path, kind: str, setup: Setup, *, skip_bad: bool) -> Imported:

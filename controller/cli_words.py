@@ -41,6 +41,8 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "version {0} is on the books; a running daemon takes it within two seconds",
         "phiên bản {0} đã ghi sổ; tiến trình đang chạy sẽ nhận trong hai giây",
     ),
+    "ported": ("ported", "chuyển mạng"),
+    "blocked": ("blocked", "bị chặn"),
     "imported": ("{0} {1} numbers imported", "đã nhập {0} số {1}"),
     "looked_over": (
         "{0}: {1} {2} numbers, {3} lines passed over; nothing was imported",

@@ -29,6 +29,10 @@ class Part(IntEnum):
     CLEAR = 3
 
 
+class StoppedError(Exception):
+    """Nobody waits for this import any more."""
+
+
 class Course:
     """One import from nothing to all, however often it begins anew because another one came in between."""
 
@@ -42,9 +46,16 @@ class Course:
         self._before = tuple(sum(self._weights[:part]) for part in Part)
         self._whole = sum(self._weights)
         self._done = -1
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End what still goes on in another thread, at its next step."""
+        self._stopped = True
 
     def at(self, part: Part, done: int, whole: int) -> None:
-        """Of a part so much is done; nothing is told when that is no step forward."""
+        """Of a part so much is done; nothing is told when that is no step forward. StoppedError when nobody waits."""
+        if self._stopped:
+            raise StoppedError
         share = self._weights[part] * min(done, whole) // whole if whole else self._weights[part]
         if self._tell is not None and self._before[part] + share > self._done:
             self._done = self._before[part] + share

@@ -72,7 +72,7 @@ async def run(database: Database, order: Order, progress: Progress | None = None
         told = partial(course.at, Part.READ)
         reading = replace(order.reading, places=places, place=place, report=Report(), progress=told)
         with Spill() as new, Spill() as old:
-            await asyncio.to_thread(ported_files.collect, reading, new)
+            await _collect(reading, new, course)
             reading.report.check(skip_bad=order.skip_bad)
             await _copy(database, base, old, partial(course.at, Part.COPY))
             merging = _Merging(database, base, lists, old, new, order, reading, course)
@@ -81,6 +81,15 @@ async def run(database: Database, order: Order, progress: Progress | None = None
                 problems = (*report.problems, *_lost(base, old.rows, order.list_name))
                 return Imported(report.rows, merging.gone, report.bad, problems)
     raise LedgerError("other imports came in between again and again: nothing was imported")
+
+
+async def _collect(reading: Reading, spill: Spill, course: Course) -> None:
+    """Read the file beside everything else; a thread cannot be cancelled, but it hears of it."""
+    try:
+        await asyncio.to_thread(ported_files.collect, reading, spill)
+    except asyncio.CancelledError:
+        course.stop()
+        raise
 
 
 def _place_for(lists: tuple[Listed, ...], name: str) -> tuple[list[Listed], int]:

@@ -154,9 +154,14 @@ def test_an_import_shows_how_far_it_is_in_both_languages(run, setup_file, tmp_pa
     ported.write_text("number,carrier\n" + "".join(f"0912{n:06},viettel\n" for n in range(30_000)))
     assert run("apply", "--ported", ported).err == "", "nobody watches"
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    for lang, word in (("en_US.UTF-8", "importing"), ("vi_VN.UTF-8", "đang nhập")):
+    for lang, word, over in (
+        ("en_US.UTF-8", "importing", "30000 ported numbers imported\n"),
+        ("vi_VN.UTF-8", "đang nhập", "đã nhập 30000 số chuyển mạng\n"),
+    ):
         environ.setenv("LANG", lang)
-        shown = [line for line in run("apply", "--ported", ported).err.split("\r") if line]
+        told = run("apply", "--ported", ported)
+        assert told.out == over
+        shown = [line for line in told.err.split("\r") if line]
         percent = [int(line.removeprefix(f"{word}: ").removesuffix(" %\n").removesuffix(" %")) for line in shown]
         assert percent == sorted(set(percent))
         assert (percent[-1], shown[-1][-1]) == (100, "\n")

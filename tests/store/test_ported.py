@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
+import threading
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -293,6 +295,28 @@ async def test_progress_ends_where_nobody_knows_how_long_the_list_is(books: Numb
     await writing
     assert told[-1][0] == told[-1][1]
     assert await books.find("+84912345600") == "viettel"
+
+
+async def test_an_import_that_is_given_up_stops_reading(books: Numbers, write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who presses Ctrl-C does not wait until a list of millions is read."""
+    monkeypatch.setattr(number_files, "CHUNK_BYTES", 64)
+    steps, go_on = queue.SimpleQueue[int](), threading.Event()
+
+    def told(done: int, _whole: int) -> None:
+        steps.put(done)
+        go_on.wait()
+
+    path = write(HEAD + "".join(f"09123456{n:02},viettel\n" for n in range(90)))
+    importing = asyncio.create_task(books.import_ported(path, NOW_MS, progress=told))
+    await asyncio.to_thread(steps.get)
+    importing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await importing
+    go_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert steps.empty(), "the thread is over, and went no further"
+    await books.completed(SETUP)
+    assert books.held.edition.rows == 0
 
 
 async def test_places_of_lists_run_out_and_are_given_back(
