@@ -23,7 +23,7 @@ from controller.core.setup import Strategy
 from controller.core.step import step
 from controller.core.world import World
 from tests.core import setups
-from tests.faults.figures import FAULTS_N
+from tests.faults.figures import runs
 
 pytestmark = pytest.mark.pure
 
@@ -265,11 +265,14 @@ class Queue(RuleBasedStateMachine):
         self.compare()
 
 
-EXAMPLES = {"deep": 20_000, "search": 500, "quick": 30}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 60)
+ASKED, LONG = 500, 20_000
+EXAMPLES = {"deep": LONG, "quick": 30}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), max(ASKED, runs(ASKED, LONG)))
 TestQueue = Queue.TestCase
-TestQueue.pytestmark = [pytest.mark.shows("Z9", "queue on paper: the same callers wait, ring, talk and rest", "equal")]
+TestQueue.pytestmark = [
+    pytest.mark.shows("Z9", f"queue on paper: the same wait, ring, talk and rest in {EXAMPLES:,} sequences", "equal")
+]
 TestQueue.settings = settings(
-    max_examples=max(500, EXAMPLES) if FAULTS_N else EXAMPLES,
+    max_examples=EXAMPLES,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
