@@ -37,7 +37,7 @@ from controller.ari.snapshot import Lists, read
 from controller.ari.subscriptions import ANY_OK, Subscriptions, is_endpoint
 from controller.ari.waiters import Waiters, heard_within
 from controller.ari.wire import INBOUND, Ears
-from controller.core.commands import Command
+from controller.core.commands import Command, HangUp
 from controller.core.events import SnapshotTaken, TrunkSeen
 from controller.errors import LeadLostError, TelephoneError
 from controller.ports import EventSink
@@ -46,8 +46,9 @@ from controller.settings import Ari
 TRUNKS_AT_ONCE: Final = 4
 """Trunks asked about at the same time: the connections for commands are few, and calls come first."""
 RELOAD_LIMIT_S: Final = 10.0
-REFUSED_PAUSE_S: Final = 0.25
-"""Until a command that found nobody listening is tried again: by then a cut is known for what it is, or is over."""
+SECOND_TRY_S: Final = 0.25
+"""Until a command is tried again that found nobody listening: by then a cut is known for what it is, or is over. A leg
+that is not wanted any more is hung up twice whatever the reason: it may hear what is not meant for it."""
 
 KEPT: Final = "TD_KEPT"
 REPORT: Final[Mapping[str, object]] = {
@@ -113,8 +114,10 @@ class AriTelephone:
         try:
             try:
                 await self._do(command)
-            except NotListeningError:
-                await asyncio.sleep(REFUSED_PAUSE_S)
+            except TelephoneError as wrong:
+                if not isinstance(wrong, NotListeningError) and not isinstance(command, HangUp):
+                    raise
+                await asyncio.sleep(SECOND_TRY_S)
                 await self._do(command)
         except TelephoneError:
             for ask in undo(command):

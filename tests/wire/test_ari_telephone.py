@@ -13,6 +13,7 @@ import pytest
 from controller.ari import client, pulse, requests
 from controller.ari.client import AriClient, AriHttp, RefusedError, TooOldError
 from controller.ari.link import LinkState
+from controller.ari.pool import NotListeningError
 from controller.ari.requests import OPERATIONS
 from controller.ari.telephone import AriTelephone
 from controller.ari.wire import WANTED
@@ -299,6 +300,45 @@ async def test_stopping_a_prompt_returns_when_it_has_ended():
         await asyncio.wait_for(stopping, 20)
         fake.answer = lambda asked: 404
         await asyncio.wait_for(telephone.run(do.StopPlay(CALL, "x", prompt)), 20)
+
+
+async def test_a_command_that_found_nobody_listening_is_tried_once_more(monkeypatch):
+    """A cut of a moment costs nothing, and one that lasts is known to be one before the command has failed."""
+    send, refused = AriTelephone._send, []
+
+    async def refusing(self, operation, parameters, limit_s=None):
+        if len(refused) < often:
+            refused.append(operation)
+            raise NotListeningError("Connection refused")
+        return await send(self, operation, parameters, limit_s)
+
+    async with fake_ari(answer=ready) as fake, linked(fake) as (telephone, _, _link):
+        monkeypatch.setattr(AriTelephone, "_send", refusing)
+        often = 1
+        await telephone.run(do.StartMusic(CALL, "x", "default"))
+        assert fake.lines[-1].startswith(f"POST /ari/channels/{CALL}/moh")
+        often = 3
+        with pytest.raises(TelephoneError, match="refused"):
+            await telephone.run(do.StartMusic(CALL, "x", "default"))
+
+
+async def test_a_hang_up_that_failed_is_tried_once_more_and_nothing_else_is():
+    """A leg left over would go on hearing the caller."""
+    asked_for: list[str] = []
+
+    def busy(asked: Asked) -> object:
+        if asked.method in {"DELETE", "POST"}:
+            asked_for.append(asked.method)
+            return (503, {"message": "busy"}) if len(asked_for) % 2 else None
+        return ready(asked)
+
+    async with fake_ari(answer=busy) as fake, linked(fake) as (telephone, _, _link):
+        asked_for.clear()
+        await telephone.run(do.HangUp(CALL, "x", LEG))
+        assert asked_for == ["DELETE", "DELETE"]
+        with pytest.raises(TelephoneError, match="503"):
+            await telephone.run(do.StartMusic(CALL, "x", "default"))
+        assert asked_for == ["DELETE", "DELETE", "POST"]
 
 
 async def test_a_frozen_http_side_costs_a_command_its_limit_and_no_more(monkeypatch):
