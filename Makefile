@@ -59,7 +59,7 @@ fuzz: setup ## hostile input on every core for MINUTES=7, figures in var/reliabi
 	@scripts/fuzz.sh --minutes $(or $(MINUTES),7) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(BATCH),--batch $(BATCH))
 
 search: setup ## every property with examples nobody has seen, which `make test` does not ask for (PROFILE=deep: far more of them)
-	@HYPOTHESIS_PROFILE=$(or $(PROFILE),search) $(BIN)/python -m pytest -q -n 2 -m "pure or wire"
+	@HYPOTHESIS_PROFILE=$(or $(PROFILE),search) $(BIN)/python -m pytest -q -n 2 --timeout=3600 -m "pure or wire"
 
 rules: setup ## 10,000 histories of calling out against the rules by an oracle, then each rule broken in turn; long
 	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q -s -n0 tests/core/test_outbound_history.py
