@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from tests.faults import processes
+from tests.faults import processes, versions
 from tests.faults.rude_proxy import RudeProxy
 from tests.faults.ward import Ward
 from tests.faults.wire import Wire
@@ -61,7 +61,7 @@ class Pair(Lab):
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The environment of the second daemon, but for where its program lies."""
+        """The environment of the second daemon, whatever its program."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("TONGDAI_")}
         environ |= {
             name: value for name, value in processes.environment(self.pid("daemon")).items() if "TONGDAI_" in name
@@ -74,6 +74,11 @@ class Pair(Lab):
             "TONGDAI_DATABASE__URL": self.database("b", environ["TONGDAI_DATABASE__URL"]),
         }
 
+    def environment(self, code: Path) -> dict[str, str]:
+        """The environment in which the program in `code` runs as the second daemon."""
+        known = {name: value for name, value in self.settings.items() if versions.knows(code, name)}
+        return known | {"PYTHONPATH": str(code)}
+
     def begin_other(self) -> None:
         """Start the second daemon, as a person starts it beside the first."""
         log = self.directory / "daemon2.log"
@@ -81,13 +86,18 @@ class Pair(Lab):
         with log.open("ab") as out:
             self.other = subprocess.Popen(
                 [sys.executable, "-m", "controller", "serve"], cwd=self.directory, stdin=subprocess.DEVNULL,
-                env=self.settings | {"PYTHONPATH": str(self.code)}, stdout=out, stderr=out,
+                env=self.environment(self.code), stdout=out, stderr=out,
             )  # fmt: skip
 
-    async def books(self) -> asyncpg.Connection:
+    @asynccontextmanager
+    async def books(self) -> AsyncIterator[asyncpg.Connection]:
         """A session of somebody else in their database."""
         assert self.server is not None
-        return await asyncpg.connect(host=str(self.server.folder), user="tongdai", database=BOOKS)
+        session = await asyncpg.connect(host=str(self.server.folder), user="tongdai", database=BOOKS)
+        try:
+            yield session
+        finally:
+            await session.close()
 
     def signal(self, name: str, sign: signal.Signals) -> int:
         """Send a signal to one of the two; its pid."""
@@ -199,14 +209,15 @@ class Pair(Lab):
         return code
 
     def stop(self) -> None:
+        code = 0
         if self.other is not None and self.other.poll() is None:
             self.other.send_signal(signal.SIGCONT)
             self.other.terminate()
             code = self.other.wait(START_S)
-            assert code in (0, -signal.SIGTERM), code  # told before it could listen to being told
         super().stop()
         for wire in self.wires.values():
             wire.stop()
+        assert code in (0, -signal.SIGTERM), code  # told before it could listen to being told
 
 
 @dataclass

@@ -40,32 +40,27 @@ setup, pytest_runtest_makereport = live.setup, live.pytest_runtest_makereport
 @asynccontextmanager
 async def _locked(pair: Pair) -> AsyncIterator[None]:
     """Somebody else's transaction keeps every table for itself, as a repair of a table does."""
-    session = await pair.books()
-    await session.execute(f"BEGIN; LOCK TABLE {', '.join(WRITTEN)} IN ACCESS EXCLUSIVE MODE")
-    try:
+    async with pair.books() as session:
+        await session.execute(f"BEGIN; LOCK TABLE {', '.join(WRITTEN)} IN ACCESS EXCLUSIVE MODE")
         yield
-    finally:
-        await session.execute("ROLLBACK")
-        await session.close()
 
 
 @asynccontextmanager
 async def _full(pair: Pair) -> AsyncIterator[None]:
     """Whatever is written is refused as on a full disk, the lease too; what is there can be read."""
-    session = await pair.books()
-    await session.execute(
-        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$"
-    )
-    for table in (*WRITTEN, "lease"):
+    async with pair.books() as session:
         await session.execute(
-            f"CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE OR DELETE ON {table} EXECUTE FUNCTION full_disk()"
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$"
         )
-    try:
-        yield
-    finally:
-        await session.execute("DROP FUNCTION full_disk CASCADE")
-        await session.close()
+        for table in (*WRITTEN, "lease"):
+            await session.execute(
+                f"CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE OR DELETE ON {table} EXECUTE FUNCTION full_disk()"
+            )
+        try:
+            yield
+        finally:
+            await session.execute("DROP FUNCTION full_disk CASCADE")
 
 
 @pytest.mark.parametrize(("name", "what", "fault"), [("F11", "locked", _locked), ("F12", "full", _full)])
@@ -77,10 +72,8 @@ async def test_calls_go_on_and_nothing_is_lost(floor: Twins, name: str, what: st
     daemons = [pair.daemon("a"), pair.daemon("b")]
 
     async def gaps() -> int:
-        session = await pair.books()
-        missing = await session.fetchval("SELECT max(seq) - min(seq) + 1 - count(*) FROM facts")
-        await session.close()
-        return int(missing)
+        async with pair.books() as session:
+            return int(await session.fetchval("SELECT max(seq) - min(seq) + 1 - count(*) FROM facts"))
 
     await calls_go_on(floor, lambda: fault(pair), gaps, name, what, ", on PostgreSQL")
     assert await pair.role(leader) == "leader"

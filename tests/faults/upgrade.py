@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.faults import processes, versions
-from tests.faults.pair import START_S, Pair
+from tests.faults.pair import Pair
 from tests.store.live_rows import FOLDER
 
 KEPT = ("tokens", "setup_version")
@@ -18,24 +16,21 @@ KEPT = ("tokens", "setup_version")
 
 async def go_back(pair: Pair, code: Path) -> None:
     """End both, make the books anew as the program in `code` makes them, and have it lead as the second daemon."""
-    asked = asyncio.to_thread(versions.asked, code, pair.settings, pair.directory)
+    asked = asyncio.to_thread(versions.asked, pair.environment(code), pair.directory)
     (file, revision, tables), _ = await asyncio.gather(asked, pair.both_ended())
     assert file.is_relative_to(code)
     assert revision == versions.BEFORE
     assert tables == json.loads((FOLDER / f"tables_{revision}.json").read_text()), "as it is kept for the store's tests"
-    session = await pair.books()
-    kept = {name: await session.fetch(f"SELECT * FROM {name}") for name in KEPT}
-    await session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    command, environ = [sys.executable, "-m", "controller", "migrate"], pair.settings | {"PYTHONPATH": str(code)}
-    await asyncio.to_thread(
-        subprocess.run, command, cwd=pair.directory, env=environ, capture_output=True, check=True, timeout=START_S
-    )
-    for name, rows in kept.items():
-        known = tables[name]
-        places = ", ".join(f"${n}" for n in range(1, len(known) + 1))
-        add = f"INSERT INTO {name} ({', '.join(known)}) VALUES ({places})"
-        await session.executemany(add, [[row[column] for column in known] for row in rows])
-    await session.close()
+    async with pair.books() as session:
+        kept = {name: await session.fetch(f"SELECT * FROM {name}") for name in KEPT}
+        await session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        migrate = ["-m", "controller", "migrate"]
+        await asyncio.to_thread(versions.run, migrate, pair.environment(code), pair.directory)
+        for name, rows in kept.items():
+            known = tables[name]
+            places = ", ".join(f"${n}" for n in range(1, len(known) + 1))
+            add = f"INSERT INTO {name} ({', '.join(known)}) VALUES ({places})"
+            await session.executemany(add, [[row[column] for column in known] for row in rows])
     pair.code = code
     pair.begin_other()
     await pair.leads("b")
@@ -44,8 +39,5 @@ async def go_back(pair: Pair, code: Path) -> None:
 
 async def revision(pair: Pair) -> str:
     """The schema their books stand at."""
-    session = await pair.books()
-    try:
+    async with pair.books() as session:
         return str(await session.fetchval("SELECT version_num FROM alembic_version"))
-    finally:
-        await session.close()

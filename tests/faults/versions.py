@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 NEWEST = max(path.name for path in (REPOSITORY / "sql/versions").glob("[0-9]*.py"))
 BEFORE, NOW, AFTER = (f"{int(NEWEST[:4]) + n:04d}" for n in (-1, 0, 1))
 """Schemas."""
-GIT_S = 60.0
+GIT_S, RUN_S = 60.0, 120.0
 PROBE = """\
 import json, controller
 from controller.store.tables import SCHEMA_REVISION, metadata
@@ -60,12 +61,28 @@ def after(folder: Path) -> Path:
     return folder
 
 
-def asked(code: Path, environ: dict[str, str], cwd: Path) -> tuple[Path, str, dict[str, Any]]:
+def asked(environ: dict[str, str], cwd: Path) -> tuple[Path, str, dict[str, Any]]:
     """Where a program run in this way finds its files, which schema it is of, and what it knows of the books."""
-    environ = environ | {"PYTHONPATH": str(code)}
-    told = subprocess.run([sys.executable, "-c", PROBE], cwd=cwd, env=environ, capture_output=True, check=True).stdout
-    found, revision, tables = json.loads(told)
+    found, revision, tables = json.loads(run(["-c", PROBE], environ, cwd))
     return Path(found), revision, tables
+
+
+def run(arguments: list[str], environ: dict[str, str], cwd: Path) -> str:
+    """What Python says when it is run so; AssertionError with its complaint when it fails."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=RUN_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@cache
+def knows(code: Path, name: str) -> bool:
+    """Whether the program in `code` has a setting, by the name of its variable: one that came later it would refuse."""
+    if code == REPOSITORY or not name.startswith("TONGDAI_"):
+        return True
+    text = "".join(path.read_text(encoding="utf-8") for path in (code / "controller").glob("settings*.py"))
+    words = name.removeprefix("TONGDAI_").lower().split("__")
+    return all(re.search(rf"\b{word}\b", text) for word in words)
 
 
 def _git(clone: Path, *arguments: str) -> bytes:
