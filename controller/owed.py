@@ -151,18 +151,13 @@ class Owed:
             while self._turns:
                 try:
                     turns = self._next()
-                except OSError:
-                    self._degrade(True)
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                began = time.perf_counter()
-                try:
+                    began = time.perf_counter()
                     await self._ledger.commit([turn for turn in turns if turn is not None])
                 except LeadLostError as error:
                     self.lead_lost = error
                     self._wake()
                     return
-                except LedgerError:
+                except (LedgerError, OSError):
                     self._degrade(True)
                     await asyncio.sleep(RETRY_S)
                     continue
