@@ -185,7 +185,8 @@ def _join(c: do.Join, _app: str) -> Plan:
 
 
 def _consult(c: do.Consult, _app: str) -> Plan:
-    return _bring_together(c.bridge, c.agent_leg, c.leg)
+    """Once more take the caller out, who may not hear it: the first time may have been refused."""
+    return (_taken_out(c.bridge, c.call), *_bring_together(c.bridge, c.agent_leg, c.leg))
 
 
 def _bring_together(bridge: str, *channels: str) -> Plan:
@@ -198,9 +199,13 @@ def _bring_together(bridge: str, *channels: str) -> Plan:
 
 
 def _part(c: do.Part, _app: str) -> Plan:
+    return (_taken_out(c.bridge, c.call),)
+
+
+def _taken_out(bridge: str, channel: str) -> Ask:
     """422 when the channel is in no bridge."""
-    parameters: dict[str, object] = {"bridgeId": an_id(c.bridge), "channel": [an_id(c.call)]}
-    return (Ask("bridges.removeChannel", parameters, _GONE | _THERE | frozenset({422})),)
+    parameters: dict[str, object] = {"bridgeId": an_id(bridge), "channel": [an_id(channel)]}
+    return Ask("bridges.removeChannel", parameters, _GONE | _THERE | frozenset({422}))
 
 
 def _record(c: do.Record, _app: str) -> Plan:

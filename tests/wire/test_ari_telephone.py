@@ -341,6 +341,27 @@ async def test_a_hang_up_that_failed_is_tried_once_more_and_nothing_else_is():
         assert asked_for == ["DELETE", "DELETE", "POST"]
 
 
+async def test_nobody_is_brought_together_with_a_consulted_phone_while_the_caller_may_hear_it():
+    """The caller's way out of the bridge may have been refused before: it is asked for again, and its word counts."""
+    asked_for: list[str] = []
+    refuses = True
+
+    def busy(asked: Asked) -> object:
+        if asked.method == "POST" and "/bridges/" in asked.path:
+            asked_for.append(asked.path.rpartition("/")[2])
+            return (500, {"message": "Internal Server Error"}) if refuses else None
+        return ready(asked)
+
+    async with fake_ari(answer=busy) as fake, linked(fake) as (telephone, _, _link):
+        meet = do.Consult(CALL, "x", f"{CALL}.p2", LEG, f"{CALL}.br")
+        with pytest.raises(TelephoneError, match="removeChannel"):
+            await telephone.run(meet)
+        assert asked_for == ["removeChannel"]
+        refuses = False
+        await telephone.run(meet)
+        assert asked_for[1:] == ["removeChannel", f"{CALL}.br", "addChannel"]
+
+
 async def test_a_frozen_http_side_costs_a_command_its_limit_and_no_more(monkeypatch):
     async def freeze(asked: Asked) -> object:
         await asyncio.sleep(30 if "answer" in asked.path else 0)
