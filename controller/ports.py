@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from controller.core.commands import Command, ReplyTrunks
 from controller.core.events import Event, SnapshotTaken
@@ -66,6 +66,17 @@ class Line:
     name: str
     cause: str
     body: dict[str, object]
+
+    @classmethod
+    def of(cls, call: str, row: Sequence[Any]) -> Line:
+        """Read a line of this call back from its `row`; ValueError when it is none."""
+        at_ms, kind, name, cause, body = row
+        return cls(at_ms, call, kind, name, cause, body)
+
+    @property
+    def row(self) -> tuple[Any, ...]:
+        """What is kept of it where its call is known."""
+        return self.at_ms, self.kind, self.name, self.cause, self.body
 
 
 @dataclass(frozen=True, slots=True)

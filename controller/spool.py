@@ -103,7 +103,7 @@ class Spool:
                 self.failures += 1
                 self._broken = True
                 return
-        self._close()
+        self.close()
         self.kept, self._size, self._broken, self._unread, self._places = 0, 0, False, False, ((0, 0), (0, 0))
 
     def give_up(self) -> None:
@@ -113,21 +113,18 @@ class Spool:
 
     def close(self) -> None:
         """Let go of the file; what stands in it stays for the next start."""
-        self._close()
-
-    def _opened(self) -> io.FileIO:
-        if self._file is None:
-            assert self._path is not None  # noqa: S101  # nobody opens the file of a spool that keeps nothing
-            self._file = _locked(self._path)
-        return self._file
-
-    def _close(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             try:
                 file.close()
             except OSError:
                 self.failures += 1
+
+    def _opened(self) -> io.FileIO:
+        if self._file is None:
+            assert self._path is not None  # noqa: S101  # nobody opens the file of a spool that keeps nothing
+            self._file = _locked(self._path)
+        return self._file
 
     def _fail(self) -> None:
         """Keep no more: a turn after a gap would be put on a state it was not decided on.
@@ -246,10 +243,7 @@ def dumps(turn: Turn) -> str:
             turn.at_ms,
             [[row.kind, row.id, None if row.after is None else codec.encode(row.after)] for row in turn.changes],
             [[said.seq, said.at_ms, codec.encode(said.fact)] for said in turn.facts],
-            [
-                [call, [[line.at_ms, line.kind, line.name, line.cause, line.body] for line in lines]]
-                for call, lines in turn.stories
-            ],
+            [[call, [line.row for line in lines]] for call, lines in turn.stories],
             [[deed.who, deed.action, deed.subject, deed.old, deed.new, deed.key] for deed in turn.deeds],
         ]
     )
@@ -263,7 +257,7 @@ def loads(text: str) -> Turn:
             at_ms,
             tuple(Change(kind, name, _entity(after)) for kind, name, after in changes),
             tuple(Said(seq, at, codec.decode(fact)) for seq, at, fact in facts),
-            tuple((call, tuple(_line(call, row) for row in lines)) for call, lines in stories),
+            tuple((call, tuple(Line.of(call, row) for row in lines)) for call, lines in stories),
             tuple(Deed(*row) for row in deeds),
         )
     except (TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -272,11 +266,6 @@ def loads(text: str) -> Turn:
 
 def _entity(after: object) -> Any:
     return None if after is None else codec.decode(after)
-
-
-def _line(call: str, row: Sequence[Any]) -> Line:
-    at_ms, kind, name, cause, body = row
-    return Line(at_ms, call, kind, name, cause, body)
 
 
 def _turn(line: bytes) -> Turn | None:

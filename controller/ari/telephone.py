@@ -112,18 +112,21 @@ class AriTelephone:
         if self._prove is not None:
             await self._still_ours()
         try:
-            try:
-                await self._do(command)
-            except TelephoneError as wrong:
-                if not isinstance(wrong, NotListeningError) and not isinstance(command, HangUp):
-                    raise
-                await asyncio.sleep(SECOND_TRY_S)
-                await self._do(command)
+            await self._do_or_try_again(command)
         except TelephoneError:
             for ask in undo(command):
                 with contextlib.suppress(TelephoneError, LeadLostError):
                     await self._carry_out(ask)
             raise
+
+    async def _do_or_try_again(self, command: Command) -> None:
+        try:
+            await self._do(command)
+        except TelephoneError as wrong:
+            if not isinstance(wrong, NotListeningError) and not isinstance(command, HangUp):
+                raise
+            await asyncio.sleep(SECOND_TRY_S)
+            await self._do(command)
 
     async def _do(self, command: Command) -> None:
         asks = plan(command, self._app)

@@ -96,16 +96,14 @@ def _fact(found: Batch, said: Said) -> None:
 
 
 def _story(call: str, at_ms: int, lines: Iterable[Line]) -> Row:
-    rows = [[line.at_ms, line.kind, line.name, line.cause, line.body] for line in lines]
-    text = "\n".join(map(_ENCODE, rows)).encode()
+    text = "\n".join(_ENCODE(line.row) for line in lines).encode()
     part = hashlib.blake2b(text, digest_size=12).hexdigest()
     return call, part, at_ms, zlib.compress(text, STORY_LEVEL)
 
 
 def story_lines(call: str, packed: bytes) -> list[Line]:
     """Lines of a story as they were before `batch_of` packed them."""
-    rows = [json.loads(text) for text in zlib.decompress(packed).decode().split("\n")]
-    return [Line(at_ms, call, kind, name, cause, body) for at_ms, kind, name, cause, body in rows]
+    return [Line.of(call, json.loads(text)) for text in zlib.decompress(packed).decode().split("\n")]
 
 
 def scrubbed(batch: Batch) -> Batch:

@@ -285,6 +285,15 @@ def debts(ledger: FakeLedger, kept: Spool) -> Owed:
     return Owed(ledger, Meter(), lambda: None, lambda _: None, kept)
 
 
+async def in_debt(ledger: FakeLedger, kept: Spool, turns: Sequence[Turn]) -> Owed:
+    """These turns are owed, and the books are known to be late."""
+    owing = debts(ledger, kept)
+    owing.owe(turns)
+    await owing.commit()
+    await until(lambda: owing.degraded)
+    return owing
+
+
 async def until(true: Any) -> None:
     async with asyncio.timeout(PATIENT_S):
         while not true():  # noqa: ASYNC110 - nobody calls back
@@ -315,10 +324,7 @@ async def test_nothing_is_written_that_the_disk_does_not_hold_while_the_books_ar
     """Handed in after a crash the spool may not end before the books do: older rows would come over newer ones."""
     kept = Spool(tmp_path, "books", "life")
     ledger = Away(Books(), kept)
-    owing = debts(ledger, kept)
-    owing.owe(some(0, 1))
-    await owing.commit()
-    await until(lambda: owing.degraded)
+    owing = await in_debt(ledger, kept, some(0, 1))
     ledger.away = False
     owing.owe(some(1, 1))  # not committed by the engine yet
     await until(lambda: not owing.degraded)
@@ -333,10 +339,7 @@ async def test_more_than_memory_holds_is_written_from_the_disk_in_its_order(
     monkeypatch.setattr(owed, "SPOOLED_TURNS", 7)
     kept = Spool(tmp_path, "books", "life")
     ledger = Away(Books())
-    owing = debts(ledger, kept)
-    owing.owe(some(0, 3))
-    await owing.commit()
-    await until(lambda: owing.degraded)
+    owing = await in_debt(ledger, kept, some(0, 3))
     for n in range(3, 60):
         owing.owe(some(n, 1))
         await owing.commit()
@@ -356,10 +359,7 @@ async def test_where_the_disk_fails_the_oldest_are_lost_and_counted(
     monkeypatch.setattr(owed, "OWED_MAX", 10)
     kept = Spool(tmp_path, "books", "life")
     ledger = Away(Books())
-    owing = debts(ledger, kept)
-    owing.owe(some(0, 12))
-    await owing.commit()
-    await until(lambda: owing.degraded)
+    owing = await in_debt(ledger, kept, some(0, 12))
     kept._fail()
     for n in range(12, 40):
         owing.owe(some(n, 1))
@@ -399,10 +399,7 @@ class Watched(Away):
 async def test_where_the_disk_failed_what_it_holds_is_written_first_and_taken_away(tmp_path: Path) -> None:
     kept = Spool(tmp_path, "books", "life")
     ledger = Watched(Books(), tmp_path)
-    owing = debts(ledger, kept)
-    owing.owe(some(0, 4))
-    await owing.commit()
-    await until(lambda: owing.degraded)
+    owing = await in_debt(ledger, kept, some(0, 4))
     kept._fail()
     owing.owe(some(4, 3))
     await owing.commit()
@@ -449,10 +446,7 @@ async def test_a_spool_that_cannot_be_read_is_asked_again_before_it_is_put_aside
     monkeypatch.setattr(owed, "OWED_MAX", 10)
     kept = Moody(tmp_path, "books", "life")
     ledger = Watched(Books(), tmp_path)
-    owing = debts(ledger, kept)
-    owing.owe(some(0, 1))
-    await owing.commit()
-    await until(lambda: owing.degraded)
+    owing = await in_debt(ledger, kept, some(0, 1))
     owing.owe(some(1, 39))
     kept.moods = moods
     ledger.away = False
